@@ -1,0 +1,13 @@
+/* attributes.c: reading the attributes of a process. */
+#include "kernel/linux/linux.h"
+
+#include <errno.h>
+
+int linux_attributes(struct recap_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,
+                     struct recap_error *error)
+{
+    (void)pd;
+    (void)graph;
+    (void)image;
+    return recap_fail(error, -ENOSYS, "linux_attributes");
+}

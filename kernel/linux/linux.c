@@ -1,0 +1,75 @@
+/* linux.c: opening the Linux backend, and its table. */
+#include "kernel/linux/badges.h"
+#include "kernel/linux/linux.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+static void linux_close(struct recap_kernel *kernel)
+{
+    struct linux_kernel *k = linux_kernel(kernel);
+    linux_badges_free(k->badges);
+    free(k->release);
+    free(k);
+}
+
+static const char *linux_release(struct recap_kernel *kernel)
+{
+    return linux_kernel(kernel)->release;
+}
+
+static const struct recap_kernel_ops linux_ops = {
+    .name = "linux",
+    .machine = "x86_64",
+    .close = linux_close,
+    .release = linux_release,
+    .list = linux_pd_list,
+    .pd_open = linux_pd_open,
+    .pd_create = linux_pd_create,
+    .examine = linux_examine,
+    .suspend = linux_suspend,
+    .resume = linux_resume,
+    .destroy = linux_destroy,
+    .pd_close = linux_pd_close,
+    .request = linux_request,
+    .install = linux_install,
+    .install_many = linux_install_many,
+    .remove = linux_remove,
+    .describe = linux_describe,
+    .label = linux_label,
+    .content = linux_content,
+    .create = linux_create,
+    .tie = linux_tie,
+    .compare = linux_compare,
+    .bind = linux_bind,
+    .local = linux_local,
+    .adopt = linux_adopt,
+    .regions = linux_regions,
+    .read = linux_read,
+    .write = linux_write,
+    .map = linux_map,
+    .load = linux_load,
+    .threads = linux_threads,
+    .threads_set = linux_threads_set,
+    .attributes = linux_attributes,
+    .attributes_set = linux_attributes_set,
+};
+
+int recap_linux_open(struct recap_kernel **kernel, struct recap_error *error)
+{
+    struct utsname names;
+    struct linux_kernel *k = calloc(1, sizeof *k);
+    if (!k)
+        return recap_fail(error, -ENOMEM, "opening the Linux kernel");
+    k->base.ops = &linux_ops;
+    k->badges = linux_badges_new();
+    k->release = uname(&names) == 0 ? strdup(names.release) : NULL;
+    if (!k->badges || !k->release) {
+        linux_close(&k->base);
+        return recap_fail(error, -ENOMEM, "opening the Linux kernel");
+    }
+    *kernel = &k->base;
+    return 0;
+}
