@@ -16,18 +16,47 @@ struct recap_binding {
     const char *spec; /* OBJECT as in recap_kernel_ops.bind */
 };
 
-/* walk.c: enters every slot of a PD in the graph, and each new badge as an object. With
- * `refusals`, an object that cannot be described is added there (all of them are found), else it
- * is an error. `badges` maps object ids to badges. */
+/* --- badge_map.c: which graph object a badge became ------------------------------------------- */
+
 struct recap_badge_map;
 struct recap_badge_map *recap_badge_map_new(void);
+/* Accepts NULL. */
 void recap_badge_map_free(struct recap_badge_map *map);
 /* The id that `badge` has in the graph; 0: none yet. */
 uint64_t recap_badge_map_id(const struct recap_badge_map *map, recap_badge badge);
-recap_badge recap_badge_map_badge(const struct recap_badge_map *map, uint64_t id);
-int recap_walk(struct recap_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,
-               struct recap_badge_map *badges, bool describe, struct recap_refusals *refusals,
-               struct recap_error *error);
+/* Records that `badge` is graph object `id`. 0 or -ENOMEM. */
+int recap_badge_map_add(struct recap_badge_map *map, recap_badge badge, uint64_t id);
+
+/* --- walk.c: from capability spaces to the graph ------------------------------------------------
+ */
+
+struct recap_walk {
+    struct recap_kernel *kernel;
+    struct recap_graph *graph;
+    struct recap_badge_map *map;
+    recap_badge *badges; /* badges[id]; grows with the graph's objects */
+    size_t badge_capacity;
+    size_t described; /* objects 1 to this one have been described */
+};
+
+/* Ready for a graph that has no objects yet. */
+void recap_walk_init(struct recap_walk *walk, struct recap_kernel *kernel,
+                     struct recap_graph *graph);
+/* Frees what the walk holds, not the graph. */
+void recap_walk_clear(struct recap_walk *walk);
+/* The graph object of `badge`, entered if it is new; 0 when out of memory (sticky in the arena). */
+uint64_t recap_walk_enter(struct recap_walk *walk, recap_badge badge);
+/* Requests every selector of `pd` and enters it in `image`. */
+int recap_walk_slots(struct recap_walk *walk, struct recap_pd *pd, struct recap_pd_image *image,
+                     struct recap_error *error);
+/* Replaces the badges of the regions of `image` by objects. */
+int recap_walk_regions(struct recap_walk *walk, struct recap_pd_image *image,
+                       struct recap_error *error);
+/* Describes every object that was not yet, and those that they name in turn. An object that
+ * cannot be restored is added to `refusals` (all of them are found), unless one of `externals`
+ * selects it: then it is external. So is one that lives outside and has no binding of its own. */
+int recap_walk_objects(struct recap_walk *walk, const recap_selector *externals, size_t count,
+                       struct recap_refusals *refusals, struct recap_error *error);
 
 struct recap_checkpoint_result {
     uint64_t pause_ns; /* between suspend and resume, as the caller's clock has it */
@@ -35,28 +64,52 @@ struct recap_checkpoint_result {
     size_t selectors, objects, threads, regions;
 };
 
-/* Checkpoints `count` PDs into a new image at `path` (NULL: only find what would be refused, stop
- * nothing). `leave_running`: resume them; otherwise they are destroyed once the image is whole.
- * With refusals found: -EOPNOTSUPP, class RECAP_UNSUPPORTED, nothing was stopped. */
+/* Checkpoints `count` PDs into one new image. Without leave_running they are destroyed once the
+ * image is whole; on every failure they run on. A dry run finds what would be refused and stops
+ * nothing. With refusals found: -EOPNOTSUPP, class RECAP_UNSUPPORTED. `result` may be NULL. */
+struct recap_checkpoint_options {
+    const char *path; /* where the image is to be; NULL: a dry run */
+    bool leave_running;
+    const recap_selector *externals; /* selectors that the caller promises to bind at restore */
+    size_t external_count;
+    struct recap_progress progress;
+};
+
 int recap_engine_checkpoint(struct recap_kernel *kernel, const uint64_t *ids, size_t count,
-                            const char *path, bool leave_running,
-                            const struct recap_progress *progress,
-                            struct recap_refusals *refusals,
-                            struct recap_checkpoint_result *result, struct recap_error *error);
+                            const struct recap_checkpoint_options *options,
+                            struct recap_refusals *refusals, struct recap_checkpoint_result *result,
+                            struct recap_error *error);
+
+struct recap_restore_options {
+    const struct recap_binding *bindings;
+    size_t binding_count;
+    bool lazy; /* map page content from the image instead of reading it; it is not checked then */
+    struct recap_progress progress;
+};
 
 /* Builds the PDs of an opened image, verifies them and leaves them stopped in `pds` (as many as
- * graph->pd_count; the caller resumes and closes them, or just closes them: they are gone then). */
+ * graph->pd_count; the caller resumes and closes them, or just closes them: they are gone then).
+ * `refusals` gets every external object that has no binding (class RECAP_UNSUPPORTED), or every
+ * difference that the verification found. */
 int recap_engine_restore(struct recap_kernel *kernel, struct recap_image *image,
-                         const struct recap_binding *bindings, size_t binding_count, bool lazy,
-                         const struct recap_progress *progress, struct recap_pd **pds,
-                         struct recap_error *error);
+                         const struct recap_restore_options *options, struct recap_pd **pds,
+                         struct recap_refusals *refusals, struct recap_error *error);
 
 /* Compares the capability space of a live PD with the graph: selectors, rights, slot flags,
- * partition into objects, and each object by kernel compare. `bound` (may be NULL): badges[id] for
- * external objects. Every difference is a refusal in `differences`; 0 when there is none, -ESTALE
- * when there are. */
+ * partition into objects, and each object by kernel compare. `known` (may be NULL): known[id] is
+ * the badge that object has to have, where it is not 0. Every difference is a refusal in
+ * `differences`; 0 when there is none, -ESTALE when there are. */
 int recap_engine_verify(struct recap_pd *pd, const struct recap_graph *graph,
-                        const struct recap_pd_image *image, const recap_badge *bound,
+                        const struct recap_pd_image *image, const recap_badge *known,
                         struct recap_refusals *differences, struct recap_error *error);
+/* Compares the memory map of a suspended PD with the image: the same protection and sharing at
+ * every address. As above. */
+int recap_engine_verify_memory(struct recap_pd *pd, const struct recap_pd_image *image,
+                               struct recap_refusals *differences, struct recap_error *error);
+
+/* order.c: calls `visit` for every object such that those that it names (ties aside) come first.
+ * -EINVAL, class RECAP_DAMAGED, when they name each other in a circle. */
+int recap_order(const struct recap_graph *graph, int (*visit)(void *context, uint64_t id),
+                void *context, struct recap_error *error);
 
 #endif

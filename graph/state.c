@@ -344,6 +344,18 @@ int recap_value_objects(const struct recap_value *value,
     return value ? visit_objects(value, false, visit, context) : 0;
 }
 
+void recap_value_translate(struct recap_value *value,
+                           uint64_t (*translate)(void *context, uint64_t object), void *context)
+{
+    if (!value)
+        return;
+    if (value->type == RECAP_OBJECT)
+        value->u.object = translate(context, value->u.object);
+    else if (value->type == RECAP_LIST || value->type == RECAP_RECORD)
+        for (struct recap_value *v = value->u.items.first; v; v = v->next)
+            recap_value_translate(v, translate, context);
+}
+
 bool recap_value_equal(const struct recap_value *a, const struct recap_value *b)
 {
     if (!a || !b)

@@ -22,7 +22,8 @@ struct recap_arena;
 struct recap_arena *recap_arena_new(void);
 /* Frees everything in it. Accepts NULL. */
 void recap_arena_free(struct recap_arena *arena);
-/* Zeroed, 16-byte aligned memory that lives as long as the arena; NULL (sticky) when out of memory. */
+/* Zeroed, 16-byte aligned memory that lives as long as the arena; NULL (sticky) when out of memory.
+ */
 void *recap_arena_alloc(struct recap_arena *arena, size_t size);
 /* A copy of `text` / of `size` bytes. */
 char *recap_arena_text(struct recap_arena *arena, const char *text);
@@ -108,6 +109,9 @@ struct recap_value *recap_value_copy(struct recap_arena *arena, const struct rec
  * Stops at, and returns, the first non-zero result. */
 int recap_value_objects(const struct recap_value *value,
                         int (*visit)(void *context, uint64_t object, bool tie), void *context);
+/* Replaces every RECAP_OBJECT below `value` by what `translate` makes of it. */
+void recap_value_translate(struct recap_value *value,
+                           uint64_t (*translate)(void *context, uint64_t object), void *context);
 /* Whether two trees are equal in types, names, order and values. */
 bool recap_value_equal(const struct recap_value *a, const struct recap_value *b);
 

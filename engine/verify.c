@@ -1,0 +1,219 @@
+/* verify.c: whether a live PD is what the graph says: selectors, rights, partition, objects. */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct check {
+    struct recap_pd *pd;
+    const struct recap_kernel_ops *ops;
+    const struct recap_graph *graph;
+    const recap_badge *known;
+    struct recap_badge_map *ids; /* live badge -> object id */
+    recap_badge *live;           /* object id -> live badge, 0 while not met */
+    struct recap_refusals *differences;
+    struct recap_error *error;
+};
+
+static int differ(struct check *check, recap_selector selector, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int differ(struct check *check, recap_selector selector, const char *format, ...)
+{
+    struct recap_error why = {
+        .code = -ESTALE, .cls = RECAP_FAILED, .has_selector = true, .selector = selector};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why.what, sizeof why.what, format, arguments);
+    va_end(arguments);
+    return recap_refusals_add(check->differences, &why) < 0
+               ? recap_fail(check->error, -ENOMEM, "verifying")
+               : 0;
+}
+
+static const char *title(const struct recap_object *object)
+{
+    return object->label ? object->label : object->kind;
+}
+
+/* The object behind a slot: met before, it has to be the same; met first, it is compared. */
+static int check_object(struct check *check, const struct recap_slot *slot, recap_badge badge)
+{
+    const struct recap_object *object = recap_graph_object(check->graph, slot->object);
+    uint64_t met = recap_badge_map_id(check->ids, badge);
+    if (met && met != slot->object)
+        return differ(check, slot->selector, "shares its object with %s, and must not",
+                      title(recap_graph_object(check->graph, met)));
+    if (check->live[slot->object] && check->live[slot->object] != badge)
+        return differ(check, slot->selector,
+                      "refers to another object than the selectors it shared %s with",
+                      title(object));
+    if (met)
+        return 0;
+    check->live[slot->object] = badge;
+    if (recap_badge_map_add(check->ids, badge, slot->object) < 0)
+        return recap_fail(check->error, -ENOMEM, "verifying");
+    if (check->known && check->known[slot->object])
+        return check->known[slot->object] == badge
+                   ? 0
+                   : differ(check, slot->selector, "does not refer to the object made for %s",
+                            title(object));
+    if (object->external)
+        return 0;
+    struct recap_error why = {0};
+    int result = check->ops->compare(check->pd->kernel, badge, check->graph, slot->object, &why);
+    if (result == -ESTALE)
+        return differ(check, slot->selector, "%s", why.what);
+    if (result < 0 && check->error)
+        *check->error = why;
+    return result;
+}
+
+static int check_slot(struct check *check, const struct recap_slot *slot,
+                      const struct recap_cap *cap)
+{
+    const struct recap_object *object = recap_graph_object(check->graph, slot->object);
+    char had[128], has[128];
+    if (cap->rights != slot->rights)
+        return differ(check, slot->selector, "%s: permits \"%s\" and not \"%s\"", title(object),
+                      recap_rights_text(cap->rights, has, sizeof has),
+                      recap_rights_text(slot->rights, had, sizeof had));
+    if (cap->slot_flags != slot->flags || cap->references != slot->references)
+        return differ(check, slot->selector, "%s: its slot flags or references differ",
+                      title(object));
+    return check_object(check, slot, cap->badge);
+}
+
+/* Both sides ascend: what only one of them has is found in passing. */
+static int compare_spaces(struct check *check, const struct recap_pd_image *image)
+{
+    recap_selector selector = 0;
+    size_t i = 0;
+    int result = 0;
+    while (result == 0 && selector != RECAP_NO_SELECTOR) {
+        struct recap_cap cap;
+        recap_selector next;
+        result = check->ops->request(check->pd, selector, &cap, &next, check->error);
+        if (result < 0)
+            return result;
+        for (; result == 0 && i < image->slot_count && image->slots[i].selector < selector; i++)
+            result = differ(check, image->slots[i].selector, "%s is missing",
+                            title(recap_graph_object(check->graph, image->slots[i].object)));
+        bool expected = i < image->slot_count && image->slots[i].selector == selector;
+        if (result == 0 && expected && cap.badge)
+            result = check_slot(check, &image->slots[i++], &cap);
+        else if (result == 0 && !expected && cap.badge)
+            result = differ(check, selector, "is in use (%s) and was not", cap.kind);
+        selector = next;
+    }
+    for (; result == 0 && i < image->slot_count; i++)
+        result = differ(check, image->slots[i].selector, "%s is missing",
+                        title(recap_graph_object(check->graph, image->slots[i].object)));
+    return result;
+}
+
+static int conclude(const struct recap_refusals *differences, size_t before,
+                    struct recap_error *error)
+{
+    if (differences->count == before)
+        return 0;
+    if (error)
+        *error = differences->items[before];
+    return -ESTALE;
+}
+
+int recap_engine_verify(struct recap_pd *pd, const struct recap_graph *graph,
+                        const struct recap_pd_image *image, const recap_badge *known,
+                        struct recap_refusals *differences, struct recap_error *error)
+{
+    size_t before = differences->count;
+    struct check check = {.pd = pd,
+                          .ops = pd->kernel->ops,
+                          .graph = graph,
+                          .known = known,
+                          .ids = recap_badge_map_new(),
+                          .live = calloc(graph->object_count + 1, sizeof *check.live),
+                          .differences = differences,
+                          .error = error};
+    int result = check.ids && check.live ? compare_spaces(&check, image)
+                                         : recap_fail(error, -ENOMEM, "verifying");
+    recap_badge_map_free(check.ids);
+    free(check.live);
+    return result ? result : conclude(differences, before, error);
+}
+
+/* A cursor over regions that sees neighbours of equal protection and sharing as one: the kernel
+ * joins and splits them as it likes. */
+struct stretch {
+    uint64_t start, end;
+    uint32_t protection;
+    bool shared;
+};
+
+static bool next_stretch(const struct recap_pd_image *image, size_t *i, struct stretch *stretch)
+{
+    if (*i >= image->region_count)
+        return false;
+    const struct recap_region *region = &image->regions[(*i)++];
+    *stretch = (struct stretch){region->start, region->start + region->length, region->protection,
+                                region->shared};
+    for (; *i < image->region_count; (*i)++) {
+        region = &image->regions[*i];
+        if (region->start != stretch->end || region->protection != stretch->protection ||
+            region->shared != stretch->shared)
+            break;
+        stretch->end += region->length;
+    }
+    return true;
+}
+
+static int differ_at(struct recap_refusals *differences, const struct stretch *want,
+                     const struct stretch *have, struct recap_error *error)
+{
+    const struct stretch *at = want ? want : have;
+    int result = recap_refusals_say(differences, NULL, "memory from 0x%llx to 0x%llx is %s",
+                                    (unsigned long long)at->start, (unsigned long long)at->end,
+                                    !have   ? "missing"
+                                    : !want ? "mapped and was not"
+                                            : "mapped otherwise than it was");
+    if (result < 0)
+        return recap_fail(error, result, "verifying memory");
+    differences->items[differences->count - 1].cls = RECAP_FAILED;
+    return 0;
+}
+
+static int compare_memory(const struct recap_pd_image *had, const struct recap_pd_image *has,
+                          struct recap_refusals *differences, struct recap_error *error)
+{
+    size_t i = 0, j = 0;
+    struct stretch want, have;
+    int result = 0;
+    bool more_want = next_stretch(had, &i, &want), more_have = next_stretch(has, &j, &have);
+    while (result == 0 && (more_want || more_have)) {
+        bool same = more_want && more_have && want.start == have.start && want.end == have.end &&
+                    want.protection == have.protection && want.shared == have.shared;
+        if (!same)
+            return differ_at(differences, more_want ? &want : NULL, more_have ? &have : NULL,
+                             error);
+        more_want = next_stretch(had, &i, &want);
+        more_have = next_stretch(has, &j, &have);
+    }
+    return result;
+}
+
+int recap_engine_verify_memory(struct recap_pd *pd, const struct recap_pd_image *image,
+                               struct recap_refusals *differences, struct recap_error *error)
+{
+    size_t before = differences->count;
+    struct recap_graph *graph = recap_graph_new();
+    struct recap_pd_image *now = graph ? recap_graph_add_pd(graph) : NULL;
+    int result = now ? pd->kernel->ops->regions(pd, graph, now, error)
+                     : recap_fail(error, -ENOMEM, "verifying memory");
+    if (result == 0)
+        result = compare_memory(image, now, differences, error);
+    recap_graph_free(graph);
+    return result ? result : conclude(differences, before, error);
+}
