@@ -1,0 +1,45 @@
+/* main.c: recap's bench: every figure beside its limit, measured in the same run.
+ *
+ *     bench RECAP TARGET FOLDER [RUNS]
+ *
+ * Exits 0 when everything ran and stayed within its limits, 1 when a row is over, 2 when something
+ * did not run at all. */
+#include "bench/bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+    if (argc < 4 || argc > 5) {
+        fprintf(stderr, "usage: bench RECAP TARGET FOLDER [RUNS]\n");
+        return 2;
+    }
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s/recap-bench-XXXXXX", argv[3]);
+    if (!mkdtemp(folder)) {
+        perror(folder);
+        return 2;
+    }
+    struct bench bench = {.recap = argv[1],
+                          .target = argv[2],
+                          .folder = folder,
+                          .runs = argc > 4 ? strtoul(argv[4], NULL, 10) : 11};
+    if (bench.runs < 3)
+        bench.runs = 3;
+    struct utsname names;
+    uname(&names);
+    printf("Linux %s, %ld processors, medians of %zu runs, images below %s\n\n", names.release,
+           sysconf(_SC_NPROCESSORS_ONLN), bench.runs, argv[3]);
+    bench_selectors(&bench);
+    bench_checkpoint(&bench);
+    bench_restore(&bench);
+    bench_growth(&bench);
+    remove_tree(folder);
+    printf("\n%zu over their limit%s\n", bench.over,
+           bench.failed ? "; some rows did not run: the figures are not whole" : "");
+    return bench.failed ? 2 : bench.over ? 1 : 0;
+}
