@@ -68,6 +68,15 @@ int linux_batch_run(struct linux_batch *batch, struct recap_error *error)
     return recap_fail(error, -ENOSYS, "linux_batch_run");
 }
 
+int linux_batch_run_all(struct linux_batch *const *batches, size_t count,
+                        struct recap_error *error)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < count; i++)
+        result = linux_batch_run(batches[i], error);
+    return result;
+}
+
 int64_t linux_batch_result(const struct linux_batch *batch, size_t call)
 {
     (void)batch;

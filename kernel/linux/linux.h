@@ -151,6 +151,10 @@ size_t linux_batch_send_fd(struct linux_batch *batch, int fd);
 void linux_batch_use_fd(struct linux_batch *batch, size_t token, size_t call, int argument);
 /* Runs all calls in order; a failing call does not stop the others. */
 int linux_batch_run(struct linux_batch *batch, struct recap_error *error);
+/* Runs batches of different threads of one PD at the same time: all are started, then all are waited
+ * for, so that 64 threads cost little more than one. */
+int linux_batch_run_all(struct linux_batch *const *batches, size_t count,
+                        struct recap_error *error);
 /* What the call returned: a value or a negative errno. */
 int64_t linux_batch_result(const struct linux_batch *batch, size_t call);
 /* The bytes at an address that linux_batch_put gave, as they are after the run. */
