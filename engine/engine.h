@@ -4,17 +4,7 @@
 
 #include "image/image.h"
 #include "kernel/kernel.h"
-
-/* Long work says how far it is: `done` of `total` bytes or items of `phase`. */
-struct recap_progress {
-    void (*report)(void *context, const char *phase, uint64_t done, uint64_t total);
-    void *context;
-};
-
-struct recap_binding {
-    recap_selector selector;
-    const char *spec; /* OBJECT as in recap_kernel_ops.bind */
-};
+#include <recap/checkpoint.h>
 
 /* --- badge_map.c: which graph object a badge became ------------------------------------------- */
 
@@ -58,34 +48,13 @@ int recap_walk_regions(struct recap_walk *walk, struct recap_pd_image *image,
 int recap_walk_objects(struct recap_walk *walk, const recap_selector *externals, size_t count,
                        struct recap_refusals *refusals, struct recap_error *error);
 
-struct recap_checkpoint_result {
-    uint64_t pause_ns; /* between suspend and resume, as the caller's clock has it */
-    uint64_t bytes;    /* of memory written */
-    size_t selectors, objects, threads, regions;
-};
-
 /* Checkpoints `count` PDs into one new image. Without leave_running they are destroyed once the
  * image is whole; on every failure they run on. A dry run finds what would be refused and stops
  * nothing. With refusals found: -EOPNOTSUPP, class RECAP_UNSUPPORTED. `result` may be NULL. */
-struct recap_checkpoint_options {
-    const char *path; /* where the image is to be; NULL: a dry run */
-    bool leave_running;
-    const recap_selector *externals; /* selectors that the caller promises to bind at restore */
-    size_t external_count;
-    struct recap_progress progress;
-};
-
 int recap_engine_checkpoint(struct recap_kernel *kernel, const uint64_t *ids, size_t count,
                             const struct recap_checkpoint_options *options,
                             struct recap_refusals *refusals, struct recap_checkpoint_result *result,
                             struct recap_error *error);
-
-struct recap_restore_options {
-    const struct recap_binding *bindings;
-    size_t binding_count;
-    bool lazy; /* map page content from the image instead of reading it; it is not checked then */
-    struct recap_progress progress;
-};
 
 /* Builds the PDs of an opened image, verifies them and leaves them stopped in `pds` (as many as
  * graph->pd_count; the caller resumes and closes them, or just closes them: they are gone then).

@@ -37,11 +37,11 @@ enum recap_slot_flag {
 };
 
 struct recap_cap {
-    recap_badge badge;    /* 0: the selector is unused */
-    const char *kind;     /* the kind of object: static text such as "eventfd" */
-    uint32_t rights;      /* enum recap_right */
-    uint32_t slot_flags;  /* enum recap_slot_flag */
-    uint32_t references;  /* user references that the slot counts; 1 on kernels without them */
+    recap_badge badge;   /* 0: the selector is unused */
+    const char *kind;    /* the kind of object: static text such as "eventfd" */
+    uint32_t rights;     /* enum recap_right */
+    uint32_t slot_flags; /* enum recap_slot_flag */
+    uint32_t references; /* user references that the slot counts; 1 on kernels without them */
 };
 
 #ifdef __cplusplus

@@ -16,6 +16,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* The class of a failure; the values are recap(1)'s exit codes. */
 enum recap_class {
@@ -26,12 +27,12 @@ enum recap_class {
 };
 
 struct recap_error {
-    int code;                 /* the negative errno that was returned; 0: nothing failed yet */
-    enum recap_class cls;     /* how to exit */
-    bool has_selector;        /* whether `selector` means anything */
-    uint64_t selector;        /* the selector that it failed on */
-    char what[512];           /* what failed and why, one sentence without a final stop */
-    char remedy[512];         /* what the user can do; empty when there is nothing to say */
+    int code;             /* the negative errno that was returned; 0: nothing failed yet */
+    enum recap_class cls; /* how to exit */
+    bool has_selector;    /* whether `selector` means anything */
+    uint64_t selector;    /* the selector that it failed on */
+    char what[512];       /* what failed and why, one sentence without a final stop */
+    char remedy[512];     /* what the user can do; empty when there is nothing to say */
 };
 
 /* Fills `e` (may be NULL): class RECAP_FAILED, no selector, no remedy. `code` is a negative errno;
@@ -68,6 +69,7 @@ int recap_refusals_say(struct recap_refusals *list, const char *remedy, const ch
 /* Frees the items; the list is empty and usable afterwards. Accepts NULL. */
 void recap_refusals_clear(struct recap_refusals *list);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,45 @@
+# A thin way into Meson. `make`, `make demo` and `make test` first install, through apt, what is
+# missing on Debian, and say so.
+BUILD ?= build
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+# Where the bench writes: what is measured is the file system of this folder.
+BENCH_FOLDER ?= /var/tmp
+BENCH_RUNS ?= 11
+
+.PHONY: all demo test bench install fuzz lint format clean
+
+all:
+	@scripts/install-packages build
+	@scripts/build $(BUILD)
+
+demo:
+	@scripts/install-packages build demo
+	@scripts/build $(BUILD)
+	@scripts/demo $(BUILD)/cli/recap
+
+test:
+	@scripts/install-packages build demo test
+	@scripts/build $(BUILD)
+	@scripts/run-tests $(BUILD)
+
+bench: all
+	$(BUILD)/bench/recap-bench $(BUILD)/cli/recap $(BUILD)/bench/recap-bench-target $(BENCH_FOLDER) $(BENCH_RUNS)
+
+install: all
+	meson configure $(BUILD) --prefix $(PREFIX)
+	meson install -C $(BUILD)
+
+fuzz:
+	@scripts/install-packages build lint
+	@scripts/run-fuzz $(BUILD)-fuzz $(FUZZ_SECONDS)
+
+lint:
+	@scripts/install-packages build test lint
+	@scripts/run-lint $(BUILD)
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-fuzz $(BUILD)-sanitize

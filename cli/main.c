@@ -1,0 +1,69 @@
+/* main.c: recap(1): finds the command and runs it. */
+#include "cli/command.h"
+#include "cli/report.h"
+#include "recap-version.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    {"caps", caps_command, "list the capability space of a process"},
+    {"request", request_command, "run a command that holds one of its capabilities"},
+    {"install", install_command, "place a capability at a selector of a running process"},
+    {"remove", remove_command, "take a capability away from it"},
+};
+
+static void print_help(void)
+{
+    printf("Usage: recap COMMAND [OPTION...] [ARGUMENT...]\n"
+           "Checkpoint running processes, restore them, and read and write their capability "
+           "spaces.\n\n"
+           "Commands:\n");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        printf("  %-12s %s\n", commands[i].name, commands[i].summary);
+    printf("\n"
+           "Examples:\n"
+           "  recap caps 1234                     what process 1234 holds\n"
+           "  recap checkpoint -o db.recap 1234   checkpoint it, and end it\n"
+           "  recap restore db.recap              bring it back\n"
+           "\n"
+           "`recap COMMAND --help` says more of a command; so does `man recap-COMMAND`.\n"
+           "Exit status: 0 done, 1 failed, 2 wrong usage, 3 something unsupported (named),\n"
+           "4 damaged or foreign image.\n");
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+    static char name[64];
+    snprintf(name, sizeof name, "recap %s", command->name);
+    argv[0] = name;
+    argp_err_exit_status = RECAP_USAGE;
+    argp_program_version = "recap " RECAP_VERSION;
+    return command->run(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return run(&commands[i], argc - 1, argv + 1);
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help();
+        return fflush(stdout) == EOF ? RECAP_FAILED : 0;
+    }
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+        puts("recap " RECAP_VERSION);
+        return fflush(stdout) == EOF ? RECAP_FAILED : 0;
+    }
+    if (argc > 1)
+        report_note("there is no command \"%s\"; `recap --help` lists them", name);
+    else
+        report_note("which command? `recap --help` lists them");
+    return RECAP_USAGE;
+}
