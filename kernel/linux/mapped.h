@@ -15,25 +15,41 @@ struct linux_mapped_piece {
     uint64_t start;
     uint64_t length;
     uint64_t offset; /* bytes into the object */
+    bool may_write;  /* shared, and writable or allowed to become so */
+    uint64_t pass;   /* which listing of the process's regions found it */
+};
+
+/* A stretch of an object's bytes. */
+struct linux_extent {
+    uint64_t offset;
+    uint64_t length;
 };
 
 /* Kept with the badge of every object that a region maps (linux_badge_kept). */
 struct linux_mapped {
     uint64_t device; /* makedev(), of the superblock: not always what stat says (btrfs) */
     uint64_t inode;
-    char *path;            /* as the kernel names the region: may end in " (deleted)" */
-    struct linux_home home; /* a selector that holds it, if `held` */
+    char *path; /* as the kernel names the region: may end in " (deleted)" */
+    /* A selector that holds it, if `held`: then it is reached through that. */
     bool held;
-    bool may_write; /* a shared region may become writable: the file was opened for writing */
-    struct linux_mapped_piece *pieces; /* never empty unless `held` */
+    struct linux_home home;
+    bool may_write;                    /* of any piece: the file was opened for writing */
+    struct linux_mapped_piece *pieces; /* of the latest listing; never empty unless `held` */
     size_t piece_count;
+    uint64_t pass; /* the latest listing */
+    /* shared_memory.c: which bytes its content consists of, as the latest describe found. */
+    struct linux_extent *extents;
+    size_t extent_count;
 };
 
-/* The badge of the object of kind `kind` that `piece` maps; remembers the piece (once). */
+/* The badge of the object of kind `kind` that `piece` maps; remembers the piece. */
 int linux_mapped_enter(struct linux_kernel *kernel, const char *kind, uint64_t device,
-                       uint64_t inode, const char *path, bool may_write,
-                       const struct linux_mapped_piece *piece, recap_badge *badge,
-                       struct recap_error *error);
+                       uint64_t inode, const char *path, const struct linux_mapped_piece *piece,
+                       recap_badge *badge, struct recap_error *error);
+/* The same without a piece: the badge and what is kept with it. */
+int linux_mapped_obtain(struct linux_kernel *kernel, const char *kind, uint64_t device,
+                        uint64_t inode, const char *path, recap_badge *badge,
+                        struct linux_mapped **mapped, struct recap_error *error);
 /* What is kept with the badge of such an object, or NULL. */
 struct linux_mapped *linux_mapped_of(struct linux_kernel *kernel, recap_badge badge);
 /* A descriptor, open for reading, of what a badge from linux_mapped_enter maps, through
