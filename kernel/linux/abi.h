@@ -58,6 +58,11 @@ struct pm_scan_arg {
 #define MAP_DROPPABLE 0x08
 #endif
 
+/* Linux 6.3. */
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
 /* Linux 6.10. */
 #ifndef SYS_mseal
 #define SYS_mseal 462

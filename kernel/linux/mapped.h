@@ -23,6 +23,7 @@ struct linux_mapped_piece {
 struct linux_extent {
     uint64_t offset;
     uint64_t length;
+    uint64_t at; /* where it begins in the content that is kept */
 };
 
 /* Kept with the badge of every object that a region maps (linux_badge_kept). */
@@ -37,7 +38,8 @@ struct linux_mapped {
     struct linux_mapped_piece *pieces; /* of the latest listing; never empty unless `held` */
     size_t piece_count;
     uint64_t pass; /* the latest listing */
-    /* shared_memory.c: which bytes its content consists of, as the latest describe found. */
+    /* shared_memory.c: size in bytes and what was ever written, as last found. */
+    uint64_t size;
     struct linux_extent *extents;
     size_t extent_count;
 };

@@ -1,10 +1,295 @@
-/* shared_memory.c: placeholder of a kind, to be written. */
+/* shared_memory.c: the kernel's nameless shared memory, behind memfds and shared anonymous regions.
+ *
+ * An inner object: descriptions of a memfd and regions that map it refer to the same memory, and a
+ * shared anonymous region has no description at all. Its content is the stretches that were ever
+ * written, one after the other ("extents" says where they belong), so a large sparse object stays
+ * sparse. It is reached through a selector that holds it, else through /proc/PID/map_files, else,
+ * without the privilege for that, through the regions that map it.
+ *
+ * shared_memory_make.c makes it anew.
+ */
+#include "kernel/linux/objects/shared_memory.h"
+#include "kernel/linux/mapped.h"
 #include "kernel/linux/objects/kinds.h"
 
-static bool recognise(const struct linux_description *description)
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static const char memfd_prefix[] = "/memfd:", deleted[] = " (deleted)";
+
+/* The name that memfd_create was given: a copy, or NULL when `path` is not a memfd's. */
+static char *memfd_name(struct recap_arena *arena, const char *path)
 {
-    (void)description;
-    return false;
+    size_t length = strlen(path), before = sizeof memfd_prefix - 1, after = sizeof deleted - 1;
+    if (length < before + after || strncmp(path, memfd_prefix, before) != 0 ||
+        strcmp(path + length - after, deleted) != 0)
+        return NULL;
+    char *name = recap_arena_text(arena, path + before);
+    if (name)
+        name[length - before - after] = '\0';
+    return name;
 }
 
-const struct linux_kind linux_kind_shared_memory = {.name = "shared-memory", .recognise = recognise};
+static bool is_anonymous(const char *path)
+{
+    return strcmp(path, "/dev/zero (deleted)") == 0 || strncmp(path, "[anon_shmem:", 12) == 0;
+}
+
+/* A description of our own of the live object: -EPERM when it can only be reached through regions.
+ */
+static int open_live(const struct linux_mapped *mapped, int *fd)
+{
+    int opened = -1, result = 0;
+    if (mapped->held) {
+        char path[64];
+        if (mapped->home.pid)
+            snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)mapped->home.pid, mapped->home.fd);
+        else
+            snprintf(path, sizeof path, "/proc/self/fd/%d", mapped->home.fd);
+        opened = open(path, O_RDONLY | O_CLOEXEC);
+        result = opened < 0 ? -errno : 0;
+    }
+    if (opened < 0 && mapped->piece_count)
+        result = linux_mapped_open(mapped, &opened);
+    if (result < 0)
+        return result;
+    struct stat status;
+    if (fstat(opened, &status) < 0 || status.st_ino != mapped->inode) {
+        close(opened);
+        return -ESTALE;
+    }
+    *fd = opened;
+    return 0;
+}
+
+int linux_shared_memory_add_extent(struct linux_mapped *mapped, uint64_t offset, uint64_t length)
+{
+    size_t count = mapped->extent_count;
+    if (count && mapped->extents[count - 1].offset + mapped->extents[count - 1].length == offset) {
+        mapped->extents[count - 1].length += length;
+        return 0;
+    }
+    if ((count & (count - 1)) == 0) {
+        void *more = reallocarray(mapped->extents, count ? count * 2 : 1, sizeof *mapped->extents);
+        if (!more)
+            return -ENOMEM;
+        mapped->extents = more;
+    }
+    uint64_t at = count ? mapped->extents[count - 1].at + mapped->extents[count - 1].length : 0;
+    mapped->extents[count] = (struct linux_extent){.offset = offset, .length = length, .at = at};
+    mapped->extent_count++;
+    return 0;
+}
+
+/* Asks the file system which stretches of [0, size) were written. */
+static int find_extents(struct linux_mapped *mapped, int fd, uint64_t size)
+{
+    mapped->extent_count = 0;
+    for (off_t at = 0; (uint64_t)at < size;) {
+        off_t data = lseek(fd, at, SEEK_DATA);
+        if (data < 0)
+            return errno == ENXIO ? 0 : -errno;
+        off_t hole = lseek(fd, data, SEEK_HOLE);
+        if (hole < 0)
+            return -errno;
+        if ((uint64_t)hole > size)
+            hole = (off_t)size;
+        int result =
+            linux_shared_memory_add_extent(mapped, (uint64_t)data, (uint64_t)(hole - data));
+        if (result < 0)
+            return result;
+        at = hole;
+    }
+    return 0;
+}
+
+static void put_extents(struct recap_arena *arena, struct recap_object *object,
+                        const struct linux_mapped *mapped)
+{
+    struct recap_value *list = recap_put_list(arena, object->state, "extents");
+    object->content = 0;
+    for (size_t i = 0; i < mapped->extent_count; i++) {
+        struct recap_value *extent = recap_put_record(arena, list, NULL);
+        recap_put_number(arena, extent, "offset", (int64_t)mapped->extents[i].offset);
+        recap_put_number(arena, extent, "length", (int64_t)mapped->extents[i].length);
+        object->content += mapped->extents[i].length;
+    }
+}
+
+/* What only a description can tell. */
+static int describe_open(struct linux_mapped *mapped, int fd, struct recap_arena *arena,
+                         struct recap_object *object, bool memfd)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    mapped->size = (uint64_t)status.st_size;
+    int result = find_extents(mapped, fd, mapped->size);
+    if (result < 0 || !memfd)
+        return result;
+    recap_put_hex(arena, object->state, "mode", status.st_mode & 07777);
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0)
+        return -errno;
+    if (seals == F_SEAL_SEAL)
+        return 0;
+    /* Sealing comes after every mapping was made that the seals forbid to make. */
+    recap_put_number(arena, object->state, "sealable", 1);
+    struct recap_value *ties = recap_put_record(arena, object->state, "ties");
+    recap_put_hex(arena, ties, "seals", (uint64_t)seals);
+    return 0;
+}
+
+static int describe(struct linux_kernel *kernel, recap_badge badge,
+                    const struct linux_description *description, struct recap_arena *arena,
+                    struct recap_object *object, struct recap_error *error)
+{
+    (void)description;
+    struct linux_mapped *mapped = linux_mapped_of(kernel, badge);
+    if (!mapped)
+        return recap_fail(error, -ENOENT, "describing shared memory");
+    const char *name = memfd_name(arena, mapped->path);
+    if (!name && !is_anonymous(mapped->path))
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "%s is shared memory of a kind that is not known", mapped->path);
+    object->label = name ? recap_arena_printf(arena, "memory of the memfd \"%s\"", name)
+                         : "shared anonymous memory";
+    object->state = recap_record(arena);
+    recap_put_text(arena, object->state, "form", name ? "memfd" : "anonymous");
+    if (name)
+        recap_put_text(arena, object->state, "name", name);
+    int fd = -1;
+    int result = open_live(mapped, &fd);
+    if (result == 0) {
+        result = describe_open(mapped, fd, arena, object, name != NULL);
+        close(fd);
+    } else if (result == -EPERM && mapped->piece_count) {
+        result = 0; /* the listing of regions found size and extents */
+    }
+    if (result < 0)
+        return recap_fail(error, result, "describing %s", object->label);
+    recap_put_number(arena, object->state, "size", (int64_t)mapped->size);
+    put_extents(arena, object, mapped);
+    return recap_arena_failed(arena) ? recap_fail(error, -ENOMEM, "describing %s", object->label)
+                                     : 0;
+}
+
+/* Reads through a region that maps these bytes. */
+static ssize_t read_mapped(const struct linux_mapped *mapped, uint64_t offset, void *buffer,
+                           size_t size)
+{
+    for (size_t i = 0; i < mapped->piece_count; i++) {
+        const struct linux_mapped_piece *piece = &mapped->pieces[i];
+        if (offset < piece->offset || offset - piece->offset >= piece->length)
+            continue;
+        uint64_t address = piece->start + (offset - piece->offset);
+        uint64_t left = piece->length - (offset - piece->offset);
+        const struct iovec ours = {buffer, left < size ? (size_t)left : size};
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): an address of the other process */
+        const struct iovec theirs = {(void *)(uintptr_t)address, ours.iov_len};
+        ssize_t got = process_vm_readv(piece->pid, &ours, 1, &theirs, 1, 0);
+        if (got > 0)
+            return got;
+        char path[64];
+        snprintf(path, sizeof path, "/proc/%d/mem", (int)piece->pid);
+        int mem = open(path, O_RDONLY | O_CLOEXEC);
+        got = mem < 0 ? -1 : pread(mem, buffer, ours.iov_len, (off_t)address);
+        int code = got < 0 ? -errno : -EIO;
+        if (mem >= 0)
+            close(mem);
+        return got > 0 ? got : code;
+    }
+    return -ENXIO;
+}
+
+static ssize_t content(struct linux_kernel *kernel, recap_badge badge, uint64_t offset,
+                       void *buffer, size_t size, struct recap_error *error)
+{
+    const struct linux_mapped *mapped = linux_mapped_of(kernel, badge);
+    if (!mapped)
+        return recap_fail(error, -ENOENT, "reading shared memory");
+    size_t low = 0, high = mapped->extent_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (mapped->extents[middle].at + mapped->extents[middle].length <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == mapped->extent_count)
+        return 0;
+    const struct linux_extent *extent = &mapped->extents[low];
+    uint64_t within = offset - extent->at;
+    if (size > extent->length - within)
+        size = (size_t)(extent->length - within);
+    int fd = -1;
+    int opened = open_live(mapped, &fd);
+    ssize_t got = opened == 0 ? pread(fd, buffer, size, (off_t)(extent->offset + within))
+                              : read_mapped(mapped, extent->offset + within, buffer, size);
+    if (opened == 0) {
+        got = got < 0 ? -errno : got;
+        close(fd);
+    }
+    return got < 0 ? recap_fail(error, (int)got, "reading shared memory") : got;
+}
+
+static int compare(struct linux_kernel *kernel, recap_badge badge,
+                   const struct linux_description *description, const struct recap_object *object,
+                   struct recap_error *error)
+{
+    (void)description;
+    const struct linux_mapped *mapped = linux_mapped_of(kernel, badge);
+    const char *name = recap_text_or_null(object->state, "name");
+    if (!mapped)
+        return recap_refuse(error, RECAP_FAILED, -ESTALE, "it is not shared memory");
+    if (!name && is_anonymous(mapped->path))
+        return 0;
+    size_t length = name ? strlen(name) : 0, before = sizeof memfd_prefix - 1;
+    if (name && strncmp(mapped->path, memfd_prefix, before) == 0 &&
+        strncmp(mapped->path + before, name, length) == 0 &&
+        strcmp(mapped->path + before + length, deleted) == 0)
+        return 0;
+    return recap_refuse(error, RECAP_FAILED, -ESTALE, "it is %s and was %s", mapped->path,
+                        object->label ? object->label : "other memory");
+}
+
+int linux_shared_memory_held(struct linux_kernel *kernel, struct linux_home home,
+                             const struct stat *status, recap_badge *badge,
+                             struct recap_error *error)
+{
+    char link[64], path[4096];
+    recap_badge inner;
+    struct linux_mapped *mapped;
+    if (home.pid)
+        snprintf(link, sizeof link, "/proc/%d/fd/%d", (int)home.pid, home.fd);
+    else
+        snprintf(link, sizeof link, "/proc/self/fd/%d", home.fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0)
+        return recap_fail(error, -errno, "asking for the name of a memfd");
+    path[length] = '\0';
+    int result = linux_mapped_obtain(kernel, "shared-memory", status->st_dev, status->st_ino, path,
+                                     &inner, &mapped, error);
+    if (result < 0)
+        return result;
+    mapped->held = true;
+    mapped->home = home;
+    *badge = inner;
+    return 0;
+}
+
+const struct linux_kind linux_kind_shared_memory = {
+    .name = "shared-memory",
+    .inner = true,
+    .describe = describe,
+    .content = content,
+    .create = linux_shared_memory_create,
+    .tie = linux_shared_memory_tie,
+    .compare = compare,
+};

@@ -1,0 +1,183 @@
+/* shared_memory_make.c: making shared memory anew.
+ *
+ * A memfd is made by core. Shared anonymous memory can only be made by a process that maps it: here
+ * it is announced, and memory_map.c makes it and has it filled.
+ */
+#include "kernel/linux/abi.h"
+#include "kernel/linux/objects/shared_memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { PAGE = 4096, BUFFER = 1024 * 1024 };
+
+typedef int write_function(void *context, uint64_t offset, const void *data, size_t size,
+                           struct recap_error *error);
+
+static bool is_zero(const char *data, size_t size)
+{
+    static const char zeros[PAGE];
+    return memcmp(data, zeros, size) == 0;
+}
+
+static size_t page_at(size_t at, size_t size)
+{
+    return size - at < PAGE ? size - at : PAGE;
+}
+
+/* Writes the runs of pages that are not all zeros: what is not written stays a hole. */
+static int write_pages(const char *data, size_t size, uint64_t offset, write_function *write,
+                       void *context, struct recap_error *error)
+{
+    int result = 0;
+    for (size_t at = 0; result == 0 && at < size;) {
+        size_t end = at;
+        while (end < size && !is_zero(data + end, page_at(end, size)))
+            end += page_at(end, size);
+        if (end > at)
+            result = write(context, offset + at, data + at, end - at, error);
+        at = end < size ? end + page_at(end, size) : end;
+    }
+    return result;
+}
+
+int linux_shared_memory_fill(const struct recap_creation *creation,
+                             const struct recap_object *object, write_function *write,
+                             void *context, struct recap_error *error)
+{
+    int64_t size;
+    uint64_t at = 0;
+    if (recap_get_number(object->state, "size", &size) < 0 || size < 0)
+        return recap_refuse(error, RECAP_DAMAGED, -EINVAL, "shared memory has no size");
+    char *buffer = malloc(BUFFER);
+    int result = buffer ? 0 : recap_fail(error, -ENOMEM, "filling shared memory");
+    for (const struct recap_value *extent = recap_items(object->state, "extents");
+         result == 0 && extent; extent = extent->next) {
+        int64_t offset, length;
+        if (recap_get_number(extent, "offset", &offset) < 0 ||
+            recap_get_number(extent, "length", &length) < 0 || offset < 0 || length < 0 ||
+            offset > size || length > size - offset) {
+            result = recap_refuse(error, RECAP_DAMAGED, -EINVAL,
+                                  "shared memory has content outside of its size");
+            break;
+        }
+        for (int64_t done = 0; result == 0 && done < length;) {
+            size_t wanted = length - done < BUFFER ? (size_t)(length - done) : BUFFER;
+            ssize_t got = creation->content(creation->context, object->id, at, buffer, wanted);
+            if (got <= 0) {
+                result = recap_fail(error, got < 0 ? (int)got : -EIO,
+                                    "reading the content of %s from the image",
+                                    object->label ? object->label : object->kind);
+                break;
+            }
+            result =
+                write_pages(buffer, (size_t)got, (uint64_t)(offset + done), write, context, error);
+            done += got;
+            at += (uint64_t)got;
+        }
+    }
+    free(buffer);
+    return result;
+}
+
+static int write_memfd(void *context, uint64_t offset, const void *data, size_t size,
+                       struct recap_error *error)
+{
+    const int *fd = context;
+    while (size) {
+        ssize_t written = pwrite(*fd, data, size, (off_t)offset);
+        if (written <= 0)
+            return recap_fail(error, written < 0 ? -errno : -EIO, "filling a memfd");
+        offset += (uint64_t)written;
+        data = (const char *)data + written;
+        size -= (size_t)written;
+    }
+    return 0;
+}
+
+static int make_memfd(const struct recap_creation *creation, const struct recap_object *object,
+                      int *fd, struct recap_error *error)
+{
+    int64_t size;
+    uint64_t mode;
+    const char *name = recap_text_or_null(object->state, "name");
+    if (!name || recap_get_number(object->state, "size", &size) < 0 || size < 0)
+        return recap_refuse(error, RECAP_DAMAGED, -EINVAL, "a memfd has no name or size");
+    bool sealable = recap_number_or(object->state, "sealable", 0) != 0;
+    unsigned flags = MFD_CLOEXEC | (sealable ? MFD_ALLOW_SEALING : 0);
+    int made = memfd_create(name, flags | MFD_EXEC);
+    if (made < 0 && errno == EINVAL)
+        made = memfd_create(name, flags);
+    if (made < 0)
+        return recap_fail(error, -errno, "making a memfd");
+    int result = 0;
+    if (ftruncate(made, size) < 0 ||
+        (recap_get_hex(object->state, "mode", &mode) == 0 && fchmod(made, mode & 07777) < 0))
+        result = recap_fail(error, -errno, "making a memfd of %lld bytes", (long long)size);
+    if (result == 0)
+        result = linux_shared_memory_fill(creation, object, write_memfd, &made, error);
+    if (result < 0)
+        close(made);
+    else
+        *fd = made;
+    return result;
+}
+
+bool linux_shared_memory_is_anonymous(const struct recap_object *object)
+{
+    const char *form = recap_text_or_null(object->state, "form");
+    return form && strcmp(form, "anonymous") == 0;
+}
+
+int linux_shared_memory_create(struct linux_kernel *kernel, const struct recap_creation *creation,
+                               const struct recap_object *object, recap_badge *badge,
+                               struct recap_error *error)
+{
+    const char *form = recap_text_or_null(object->state, "form");
+    int fd = -1;
+    if (form && strcmp(form, "anonymous") == 0)
+        return linux_badge_made(kernel, object->kind, NULL, NULL, badge, error);
+    if (!form || strcmp(form, "memfd") != 0)
+        return recap_refuse(error, RECAP_DAMAGED, -EINVAL,
+                            "shared memory is neither a memfd nor anonymous");
+    int result = make_memfd(creation, object, &fd, error);
+    return result ? result : linux_badge_own(kernel, fd, badge, error);
+}
+
+int linux_shared_memory_tie(struct linux_pd *pd, const struct recap_creation *creation,
+                            const struct recap_object *object, struct recap_error *error)
+{
+    uint64_t seals;
+    int fd;
+    if (recap_get_hex(recap_member(object->state, "ties"), "seals", &seals) < 0)
+        return recap_refuse(error, RECAP_DAMAGED, -EINVAL, "a memfd has no seals");
+    int result = linux_badge_fd(pd->kernel, creation->badges[object->id], &fd, error);
+    if (result < 0 || !seals)
+        return result;
+    if (fcntl(fd, F_ADD_SEALS, (int)seals) < 0)
+        result = recap_fail(error, -errno, "sealing %s", object->label ? object->label : "a memfd");
+    close(fd);
+    return result;
+}
+
+int linux_shared_memory_open(struct linux_kernel *kernel, recap_badge badge, int open_flags,
+                             int *fd, struct recap_error *error)
+{
+    int own;
+    char path[64];
+    int result = linux_badge_fd(kernel, badge, &own, error);
+    if (result < 0)
+        return result;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", own);
+    int opened = open(path, (open_flags & ~O_CREAT) | O_CLOEXEC);
+    result = opened < 0 ? recap_fail(error, -errno, "opening a memfd again") : 0;
+    close(own);
+    if (result == 0)
+        *fd = opened;
+    return result;
+}
