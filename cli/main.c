@@ -16,6 +16,11 @@ static const struct command {
     {"request", request_command, "run a command that holds one of its capabilities"},
     {"install", install_command, "place a capability at a selector of a running process"},
     {"remove", remove_command, "take a capability away from it"},
+    {"checkpoint", checkpoint_command, "write a process into an image"},
+    {"restore", restore_command, "bring a process back from an image"},
+    {"verify", verify_command, "compare a running process with an image"},
+    {"show", show_command, "show what an image holds"},
+    {"graph", graph_command, "draw the capability graph of an image or a process"},
 };
 
 static void print_help(void)

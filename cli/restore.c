@@ -1,0 +1,183 @@
+/* restore.c: recap restore: brings a process back from an image. */
+#include "cli/command.h"
+#include "cli/foreground.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+#include "cli/session.h"
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct arguments {
+    const char *image;
+    struct recap_binding *bindings;
+    size_t binding_count;
+    const char *pidfile;
+    bool detach;
+    bool lazy;
+    bool json;
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case OPTION_BIND: {
+        struct recap_binding *binding = &arguments->bindings[arguments->binding_count++];
+        if (!parse_binding(text, &binding->selector, &binding->spec))
+            argp_error(state, "\"%s\" is not a binding; write SELECTOR=OBJECT", text);
+        return 0;
+    }
+    case OPTION_DETACH:
+        arguments->detach = true;
+        return 0;
+    case OPTION_LAZY:
+        arguments->lazy = true;
+        return 0;
+    case OPTION_PIDFILE:
+        arguments->pidfile = text;
+        return 0;
+    case OPTION_JSON:
+        arguments->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0)
+            argp_usage(state);
+        arguments->image = text;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_usage(state);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* What restoring needs at once, in the order in which it is let go. */
+struct restoration {
+    struct session session; /* its PD is the restored one */
+    struct recap_image *image;
+    struct recap_refusals refusals;
+};
+
+static void clear_restoration(struct restoration *restoration)
+{
+    recap_image_close(restoration->image);
+    recap_refusals_clear(&restoration->refusals);
+    session_close(&restoration->session);
+}
+
+static int build(struct restoration *restoration, const struct arguments *arguments)
+{
+    struct session *session = &restoration->session;
+    struct progress progress;
+    struct recap_restore_options options = {.bindings = arguments->bindings,
+                                            .binding_count = arguments->binding_count,
+                                            .lazy = arguments->lazy,
+                                            .progress = progress_begin(&progress)};
+    int result = session_open(session, 0);
+    if (result == 0)
+        result = recap_image_open(arguments->image, &restoration->image, &session->error);
+    if (result == 0 && recap_image_graph(restoration->image)->pd_count != 1)
+        result = recap_refuse(&session->error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                              "the image holds %zu processes, and only one can be restored",
+                              recap_image_graph(restoration->image)->pd_count);
+    if (result == 0)
+        result = recap_engine_restore(session->kernel, restoration->image, &options, &session->pd,
+                                      &restoration->refusals, &session->error);
+    progress_end(&progress);
+    return result;
+}
+
+static int write_pidfile(struct session *session, const char *path)
+{
+    FILE *file = path ? fopen(path, "we") : NULL;
+    if (!path)
+        return 0;
+    bool written =
+        file && fprintf(file, "%llu\n", (unsigned long long)recap_pd_id(session->pd)) > 0;
+    if (file && fclose(file) == EOF)
+        written = false;
+    return written ? 0 : recap_fail(&session->error, -errno, "writing %s", path);
+}
+
+static int tell(const struct restoration *restoration, const struct arguments *arguments)
+{
+    const struct recap_graph *graph = recap_image_graph(restoration->image);
+    const struct recap_pd_image *pd = &graph->pds[0];
+    unsigned long long pid = recap_pd_id(restoration->session.pd);
+    if (arguments->json)
+        return report_json(json_pack("{s:I, s:o, s:b, s:I, s:I, s:I, s:b}", "pid", (json_int_t)pid,
+                                     "image", report_json_text(arguments->image), "detached",
+                                     arguments->detach, "selectors", (json_int_t)pd->slot_count,
+                                     "objects", (json_int_t)graph->object_count, "threads",
+                                     (json_int_t)pd->thread_count, "verified", true));
+    if (arguments->detach) {
+        printf("process %llu (", pid);
+        report_text(stdout, pd->name ? pd->name : "");
+        printf(") restored: %zu selectors, %zu objects, all verified\n", pd->slot_count,
+               graph->object_count);
+    }
+    return 0;
+}
+
+static int run(const struct arguments *arguments)
+{
+    __attribute__((cleanup(clear_restoration))) struct restoration restoration = {0};
+    struct session *session = &restoration.session;
+    int result = build(&restoration, arguments);
+    if (result == 0)
+        result = write_pidfile(session, arguments->pidfile);
+    if (result < 0)
+        return report_failure(arguments->json, &session->error, &restoration.refusals);
+    int status = tell(&restoration, arguments);
+    pid_t pid = (pid_t)recap_pd_id(session->pd);
+    if (!arguments->detach)
+        foreground_begin(pid);
+    result = recap_pd_resume(session->pd, &session->error);
+    if (result < 0) {
+        if (!arguments->detach)
+            foreground_cancel();
+        return report_failure(arguments->json, &session->error, NULL);
+    }
+    return arguments->detach ? status : foreground_wait(pid);
+}
+
+int restore_command(int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        {"bind", OPTION_BIND, "SELECTOR=OBJECT", 0,
+         "OBJECT takes the place of what the selector held (as in recap-install(1))", 0},
+        {"detach", OPTION_DETACH, NULL, 0,
+         "Leave the process running in the background, and return", 0},
+        {"lazy", OPTION_LAZY, NULL, 0,
+         "Bring pages in when they are touched; the image has to stay where it is", 0},
+        {"pidfile", OPTION_PIDFILE, "FILE", 0, "Write the process id to FILE", 0},
+        {"json", OPTION_JSON, NULL, 0, "Answer in JSON", 0},
+        {0}};
+    static const struct argp argp = {
+        options,
+        parse,
+        "IMAGE",
+        "Bring a process back from an image, with every capability at its selector. Each selector "
+        "is requested and compared with the image before the first instruction runs. In the "
+        "foreground recap passes signals on and exits as the program exits."
+        "\vExamples:\n"
+        "  recap restore db.recap\n"
+        "  recap restore --detach --pidfile db.pid db.recap\n"
+        "  recap restore --bind 7=tcp:10.0.0.5:5432 app.recap\n",
+        NULL,
+        NULL,
+        NULL};
+    struct arguments arguments = {.bindings = calloc((size_t)argc, sizeof(struct recap_binding))};
+    if (!arguments.bindings) {
+        report_note("%s", strerror(ENOMEM));
+        return RECAP_FAILED;
+    }
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    int status = run(&arguments);
+    free(arguments.bindings);
+    return status;
+}
