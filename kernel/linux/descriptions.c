@@ -1,77 +1,196 @@
-/* descriptions.c: what is known of a description, and dispatch to its kind. */
-#include "kernel/linux/linux.h"
+/* descriptions.c: from a badge to the functions of its kind. */
+#include "kernel/linux/descriptions.h"
+
+#include "kernel/linux/badges.h"
+#include "kernel/linux/objects/kinds.h"
 
 #include <errno.h>
+#include <string.h>
 
-int linux_description_read(struct linux_home home, struct linux_description **description,
-                           struct recap_error *error)
+/* What the functions of a kind work on. `own` is set when the description has to be freed. */
+struct subject {
+    const struct linux_kind *kind;
+    const struct linux_description *description; /* NULL: an inner object */
+    struct linux_description *own;
+};
+
+static void subject_clear(struct subject *subject)
 {
-    (void)home;
-    (void)description;
-    return recap_fail(error, -ENOSYS, "linux_description_read");
+    linux_description_free(subject->own);
 }
 
-void linux_description_free(struct linux_description *description)
+/* What the badge refers to; -ESTALE when its home has been closed or given to something else. */
+static int find_subject(struct linux_kernel *kernel, recap_badge badge, struct subject *subject,
+                        struct recap_error *error)
 {
-    (void)description;
+    const struct linux_badge_entry *entry = linux_badge_entry(kernel, badge);
+    *subject = (struct subject){0};
+    if (!entry || (!entry->kind && !entry->class))
+        return recap_fail(error, -EINVAL, "there is no badge %llu", (unsigned long long)badge);
+    if (entry->kind) {
+        subject->kind = linux_kind_named(entry->kind);
+        return subject->kind ? 0 : recap_fail(error, -EINVAL, "there is no kind %s", entry->kind);
+    }
+    if (entry->read && entry->moment == kernel->moment) {
+        subject->description = entry->read;
+        subject->kind = linux_kind_of(entry->read);
+        return 0;
+    }
+    struct linux_home home = {entry->node.pid, entry->node.fd};
+    int result = linux_description_read(home, &subject->own, error);
+    if (result == 0 && linux_description_immutable(subject->own) != entry->class->link.key) {
+        subject_clear(subject);
+        *subject = (struct subject){0};
+        result = -EBADF;
+    }
+    if (result == -EBADF)
+        return recap_refuse(error, RECAP_FAILED, -ESTALE,
+                            "descriptor %d of process %d has been closed or replaced meanwhile",
+                            home.fd, (int)home.pid);
+    subject->description = subject->own;
+    subject->kind = result == 0 ? linux_kind_of(subject->own) : NULL;
+    return result;
+}
+
+/* Whether the descriptor of a process that runs has been closed or replaced while it was looked at,
+ * which explains any failure. */
+static bool has_moved_on(struct linux_kernel *kernel, recap_badge badge)
+{
+    struct subject subject;
+    int result = find_subject(kernel, badge, &subject, NULL);
+    subject_clear(&subject);
+    return result == -ESTALE;
+}
+
+static int describe(struct linux_kernel *kernel, recap_badge badge, const struct subject *subject,
+                    struct recap_arena *arena, struct recap_object *object,
+                    struct recap_error *error)
+{
+    object->kind = subject->kind->name;
+    if (subject->kind->describe)
+        return subject->kind->describe(kernel, badge, subject->description, arena, object, error);
+    return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "a %s cannot be restored",
+                        object->kind);
 }
 
 int linux_describe(struct recap_kernel *kernel, recap_badge badge, struct recap_arena *arena,
                    struct recap_object *object, struct recap_error *error)
 {
-    (void)kernel;
-    (void)badge;
-    (void)arena;
-    (void)object;
-    return recap_fail(error, -ENOSYS, "linux_describe");
+    __attribute__((cleanup(subject_clear))) struct subject subject = {0};
+    int result = find_subject(linux_kernel(kernel), badge, &subject, error);
+    if (result < 0)
+        return result;
+    struct recap_object described = *object;
+    described.external = false;
+    described.content = 0;
+    described.state = NULL;
+    described.label = NULL;
+    struct recap_error why = {0};
+    result = describe(linux_kernel(kernel), badge, &subject, arena, &described, &why);
+    if (!described.label && subject.description)
+        described.label = linux_unknown_label(subject.description, arena);
+    if (result < 0 && subject.own && has_moved_on(linux_kernel(kernel), badge))
+        return recap_refuse(error, RECAP_FAILED, -ESTALE, "%s has been closed meanwhile",
+                            described.label ? described.label : described.kind);
+    if (result < 0) {
+        if (result == -EOPNOTSUPP && !why.remedy[0] && subject.description)
+            recap_error_remedy(&why, "restore with --bind %d=OBJECT", subject.description->fd);
+        if (error)
+            *error = why;
+        /* The refusal names the object, so that what is known of it is kept. */
+        object->kind = described.kind;
+        object->label = described.label;
+        return result;
+    }
+    *object = described;
+    return 0;
 }
 
 int linux_label(struct recap_kernel *kernel, recap_badge badge, struct recap_arena *arena,
                 const char **label, struct recap_error *error)
 {
-    (void)kernel;
-    (void)badge;
-    (void)arena;
-    (void)label;
-    return recap_fail(error, -ENOSYS, "linux_label");
+    __attribute__((cleanup(subject_clear))) struct subject subject = {0};
+    int result = find_subject(linux_kernel(kernel), badge, &subject, error);
+    if (result < 0)
+        return result;
+    struct recap_object object = {0};
+    describe(linux_kernel(kernel), badge, &subject, arena, &object, NULL);
+    if (!object.label && subject.description)
+        object.label = linux_unknown_label(subject.description, arena);
+    *label = object.label ? object.label : object.kind;
+    return 0;
 }
 
-ssize_t linux_content(struct recap_kernel *kernel, recap_badge badge, uint64_t offset,
-                      void *buffer, size_t size, struct recap_error *error)
+ssize_t linux_content(struct recap_kernel *kernel, recap_badge badge, uint64_t offset, void *buffer,
+                      size_t size, struct recap_error *error)
 {
-    (void)kernel;
-    (void)badge;
-    (void)offset;
-    (void)buffer;
-    (void)size;
-    return recap_fail(error, -ENOSYS, "linux_content");
+    __attribute__((cleanup(subject_clear))) struct subject subject = {0};
+    int result = find_subject(linux_kernel(kernel), badge, &subject, error);
+    if (result < 0)
+        return result;
+    if (!subject.kind->content)
+        return 0;
+    return subject.kind->content(linux_kernel(kernel), badge, offset, buffer, size, error);
+}
+
+/* The object and its kind, for what is read from a graph. */
+static int find_object(const struct recap_graph *graph, uint64_t id,
+                       const struct recap_object **object, const struct linux_kind **kind,
+                       struct recap_error *error)
+{
+    *object = recap_graph_object(graph, id);
+    if (!*object)
+        return recap_refuse(error, RECAP_DAMAGED, -EINVAL, "the graph has no object %llu",
+                            (unsigned long long)id);
+    *kind = (*object)->kind ? linux_kind_named((*object)->kind) : NULL;
+    if (!*kind)
+        return recap_refuse(error, RECAP_DAMAGED, -EINVAL,
+                            "object %llu is of a kind that this Recap does not know: %s",
+                            (unsigned long long)id, (*object)->kind ? (*object)->kind : "none");
+    return 0;
 }
 
 int linux_create(struct recap_kernel *kernel, const struct recap_creation *creation, uint64_t id,
                  recap_badge *badge, struct recap_error *error)
 {
-    (void)kernel;
-    (void)creation;
-    (void)id;
-    (void)badge;
-    return recap_fail(error, -ENOSYS, "linux_create");
+    const struct recap_object *object;
+    const struct linux_kind *kind;
+    int result = find_object(creation->graph, id, &object, &kind, error);
+    if (result < 0)
+        return result;
+    if (!kind->create)
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "a %s cannot be created",
+                            kind->name);
+    return kind->create(linux_kernel(kernel), creation, object, badge, error);
 }
 
 int linux_tie(struct recap_pd *pd, const struct recap_creation *creation, uint64_t id,
               struct recap_error *error)
 {
-    (void)pd;
-    (void)creation;
-    (void)id;
-    return recap_fail(error, -ENOSYS, "linux_tie");
+    const struct recap_object *object;
+    const struct linux_kind *kind;
+    int result = find_object(creation->graph, id, &object, &kind, error);
+    if (result < 0 || !kind->tie)
+        return result;
+    return kind->tie(linux_pd(pd), creation, object, error);
 }
 
 int linux_compare(struct recap_kernel *kernel, recap_badge badge, const struct recap_graph *graph,
                   uint64_t id, struct recap_error *error)
 {
-    (void)kernel;
-    (void)badge;
-    (void)graph;
-    (void)id;
-    return recap_fail(error, -ENOSYS, "linux_compare");
+    const struct recap_object *object;
+    const struct linux_kind *kind;
+    int result = find_object(graph, id, &object, &kind, error);
+    if (result < 0)
+        return result;
+    __attribute__((cleanup(subject_clear))) struct subject subject = {0};
+    result = find_subject(linux_kernel(kernel), badge, &subject, error);
+    if (result < 0)
+        return result;
+    if (subject.kind != kind)
+        return recap_refuse(error, RECAP_FAILED, -ESTALE, "is a %s, and %s was a %s",
+                            subject.kind->name, object->label ? object->label : "it", kind->name);
+    if (!kind->compare)
+        return 0;
+    return kind->compare(linux_kernel(kernel), badge, subject.description, object, error);
 }

@@ -12,11 +12,16 @@
 
 struct linux_badges; /* badges.c */
 struct linux_foothold; /* foothold.c */
+struct linux_walk; /* native_pd.c */
 
 struct linux_kernel {
     struct recap_kernel base;
     struct linux_badges *badges;
     char *release;
+    /* Counts what may change a PD that is or was suspended: each suspend, resume, batch of system
+     * calls in it, install and remove adds one. What was read of a suspended PD holds as long as
+     * this stays the same. */
+    uint64_t moment;
     /* Set when restore had to enter namespaces of its own to choose PIDs (namespace.c). */
     bool own_namespace;
 };
@@ -44,6 +49,7 @@ struct linux_pd {
     bool created; /* by pd_create, and not resumed yet: dies with us */
     bool own_parent; /* created by us: we are its parent and have to reap it */
     struct linux_foothold *foothold;
+    struct linux_walk *walk; /* native_pd.c; linux_pd_close calls linux_walk_free */
 };
 
 static inline struct linux_kernel *linux_kernel(struct recap_kernel *kernel)
@@ -77,11 +83,20 @@ struct linux_home {
     int fd;
 };
 
-/* The badge of the description at `fd` of `pid`, equal to an earlier one iff kcmp says so.
- * `status` and `immutable` (a hash of what cannot change while the description lives: kind, device,
- * inode, access mode, eventfd-id) only save kcmp calls. */
-int linux_badge_enter(struct linux_kernel *kernel, pid_t pid, int fd, uint64_t immutable,
-                      recap_badge *badge, struct recap_error *error);
+/* The badge of the description at `home`, equal to an earlier one iff kcmp says so. Only
+ * descriptions with equal `immutable` are compared (linux_description_immutable). `inode` (0: none)
+ * is what linux_badge_with_inode finds it by. */
+int linux_badge_enter(struct linux_kernel *kernel, struct linux_home home, uint64_t immutable,
+                      uint64_t inode, recap_badge *badge, struct recap_error *error);
+/* The same, reading first what it needs: what descriptor home.fd of home.pid refers to now.
+ * -EBADF: nothing. */
+int linux_badge_at(struct linux_kernel *kernel, struct linux_home home, recap_badge *badge,
+                   struct recap_error *error);
+/* Sockets, pipes and FIFOs only: the first known description with that inode after the one with
+ * badge `after` (0: the first), or 0. Answers "is the other end inside" once all slots of all PDs
+ * have been requested; costs per description of that inode. */
+recap_badge linux_badge_with_inode(struct linux_kernel *kernel, uint64_t inode,
+                                   recap_badge after);
 /* The badge of an inner object, whose identity the kernel states as a kind and two numbers
  * (device and inode). `data` (may be NULL) is kept with it and freed with the kernel. */
 int linux_badge_inner(struct linux_kernel *kernel, const char *kind, uint64_t major,
@@ -98,15 +113,15 @@ void *linux_badge_kept(struct linux_kernel *kernel, recap_badge badge);
 /* A descriptor of our own for the object (close it): pidfd_getfd, checked by kcmp, or a dup. */
 int linux_badge_fd(struct linux_kernel *kernel, recap_badge badge, int *fd,
                    struct recap_error *error);
-/* Makes `fd`, a descriptor of our own, the home of a new badge. Takes the descriptor over. */
+/* Makes `fd`, a descriptor of our own, the home of its description, which is usually new (then so
+ * is the badge). Takes the descriptor over, also when it fails. */
 int linux_badge_own(struct linux_kernel *kernel, int fd, recap_badge *badge,
                     struct recap_error *error);
 /* A new badge for an inner object that was just created (restore), with data kept as above. */
 int linux_badge_made(struct linux_kernel *kernel, const char *kind, void *data,
                      void (*release)(void *data), recap_badge *badge, struct recap_error *error);
-/* Every PD that was opened and requested from so far: badges of kind `kind` that have been entered.
- * Used to answer "is the other end inside": walks the known badges; returns the first for which
- * `match` is true, or 0. */
+/* Walks the descriptions that have been entered since their PD may have changed; returns the first
+ * for which `match` is true, or 0. */
 recap_badge linux_badge_find(struct linux_kernel *kernel,
                              bool (*match)(void *context, recap_badge badge, struct linux_home home),
                              void *context);
@@ -170,6 +185,8 @@ int linux_resume(struct recap_pd *pd, struct recap_error *error);
 
 /* --- native_pd.c ------------------------------------------------------------------------------ */
 
+/* Accepts NULL. */
+void linux_walk_free(struct linux_walk *walk);
 int linux_request(struct recap_pd *pd, recap_selector selector, struct recap_cap *cap,
                   recap_selector *next, struct recap_error *error);
 int linux_install(struct recap_pd *pd, recap_selector selector, const struct recap_cap *cap,
@@ -217,14 +234,22 @@ int linux_attributes_set(struct recap_pd *pd, const struct recap_creation *creat
 
 /* --- objects/ ------------------------------------------------------------------------------------------ */
 
-/* What is known of a description before its kind is: read once by request, used by the kinds. */
+/* What is known of a description before its kind is: read by request for recognise, and for the
+ * other functions of the kinds. */
 struct linux_description {
     pid_t pid;             /* where it was found; 0: ours */
     int fd;
-    struct stat status;    /* of what it refers to */
+    /* Of what it refers to. Complete when `link` starts with a slash; otherwise only the type in
+     * st_mode (0 for anonymous inodes) and st_ino. */
+    struct stat status;
     const char *link;      /* /proc/PID/fd/N */
     const char *fdinfo;    /* /proc/PID/fdinfo/N, whole */
     uint32_t open_flags;   /* O_* as in fdinfo: access mode and status flags, no O_CLOEXEC */
+    bool close_on_exec;    /* of the slot at `fd` */
+    uint64_t mount;        /* mnt_id */
+    /* Of a socket: what the kernel calls its protocol ("TCP", "UDPv6", "UNIX-STREAM", "UNIX" for
+     * Unix datagrams and sequenced packets, "NETLINK"); otherwise NULL. */
+    const char *protocol;
 };
 
 /* One kind of object: one file in objects/, one line in objects/kinds.c. */
@@ -256,11 +281,16 @@ const struct linux_kind *linux_kind_of(const struct linux_description *descripti
 /* By name (of an inner object, or from a graph), or NULL. */
 const struct linux_kind *linux_kind_named(const char *name);
 
-/* Reads what describe needs to know about the description at `home` (descriptions.c); free with
- * linux_description_free. */
+/* Reads what describe needs to know about the description at `home` (description_read.c); free with
+ * linux_description_free. -EBADF: the selector is unused. */
 int linux_description_read(struct linux_home home, struct linux_description **description,
                            struct recap_error *error);
 void linux_description_free(struct linux_description *description);
+/* A hash of what cannot change while the description lives: inode, mount, access mode, and the
+ * numbers that only some kinds have. */
+uint64_t linux_description_immutable(const struct linux_description *description);
+/* Whether it is a socket, a pipe or a FIFO: what linux_badge_with_inode finds. */
+bool linux_description_has_ends(const struct linux_description *description);
 
 int linux_describe(struct recap_kernel *kernel, recap_badge badge, struct recap_arena *arena,
                    struct recap_object *object, struct recap_error *error);

@@ -26,4 +26,8 @@ extern const struct linux_kind linux_kind_shared_memory;
 extern const struct linux_kind linux_kind_mapped_file;
 extern const struct linux_kind linux_kind_unknown;
 
+/* A label for any description, from what the kernel calls it (unknown.c). */
+const char *linux_unknown_label(const struct linux_description *description,
+                                struct recap_arena *arena);
+
 #endif
