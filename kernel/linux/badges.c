@@ -40,7 +40,6 @@ void linux_badges_free(struct linux_badges *badges)
     free(badges->entries);
     free_links(&badges->classes, offsetof(struct linux_badge_class, link));
     free_links(&badges->processes, offsetof(struct linux_badge_process, link));
-    linux_badge_index_free(&badges->homes);
     linux_badge_index_free(&badges->inodes);
     linux_badge_index_free(&badges->inners);
     free(badges);
@@ -102,35 +101,57 @@ int linux_badges_turn(struct linux_kernel *kernel, pid_t pid, uint64_t incarnati
     struct linux_badge_process *process = process_of(kernel->badges, pid);
     if (!process)
         return -ENOMEM;
+    bool same = process->incarnation == incarnation;
     process->incarnation = incarnation;
-    for (struct linux_badge_entry *entry = process->placed; entry; entry = entry->next_placed) {
-        /* One that got a home of our own, or was found to be gone, is in the list until now. */
-        if (entry->process == process && entry->node.placed)
-            linux_badge_tree_remove(&entry->class->root, &entry->node);
-        entry->listed = false;
+    for (struct linux_badge_entry *entry = process->placed, *next; entry; entry = next) {
+        next = entry->next;
+        entry->next = NULL;
+        /* One that was lost, or has got a home of our own, is in the list until now. */
+        if (entry->process != process || !entry->node.placed)
+            continue;
+        linux_badge_tree_remove(&entry->class->root, &entry->node);
+        if (same) {
+            entry->next = entry->class->unsettled;
+            entry->class->unsettled = entry;
+        }
     }
     process->placed = NULL;
     return 0;
 }
 
-static uint64_t home_key(struct linux_home home)
+/* Finds the description in its class; nodes whose descriptors are gone are taken out on the way. */
+static int find_in_class(struct linux_badge_class *class, struct linux_home home,
+                         struct linux_badge_node **found, struct linux_badge_node **parent,
+                         struct linux_badge_node ***place)
 {
-    return (uint64_t)(uint32_t)home.pid << 32 | (uint32_t)home.fd;
+    int result;
+    while ((result = linux_badge_tree_find(&class->root, home.pid, home.fd, found, parent,
+                                           place)) == -EBADF &&
+           *found)
+        linux_badge_tree_remove(&class->root, *found);
+    return result;
 }
 
-/* The number that a home had before the last turn, if what was there could be what is there. */
-static struct linux_badge_entry *former(struct linux_badges *badges, struct linux_home home,
-                                        const struct linux_badge_class *class,
-                                        const struct linux_badge_process *process)
+static void place(struct linux_badge_entry *entry, struct linux_badge_node *parent,
+                  struct linux_badge_node **at)
 {
-    for (struct linux_badge_link *link = linux_badge_index_find(&badges->homes, home_key(home));
-         link; link = linux_badge_index_next(link)) {
-        struct linux_badge_entry *entry = ENTRY_OF(struct linux_badge_entry, link, by_home);
-        if (entry->class == class && entry->process == process && !entry->node.placed &&
-            entry->incarnation == process->incarnation)
-            return entry;
+    linux_badge_tree_insert(&entry->class->root, &entry->node, parent, at);
+    if (entry->process) {
+        entry->next = entry->process->placed;
+        entry->process->placed = entry;
     }
-    return NULL;
+}
+
+static void settle(struct linux_badge_class *class)
+{
+    for (struct linux_badge_entry *entry; (entry = class->unsettled);) {
+        struct linux_badge_node *found, *parent, **at;
+        class->unsettled = entry->next;
+        entry->next = NULL;
+        struct linux_home home = {entry->node.pid, entry->node.fd};
+        if (find_in_class(class, home, &found, &parent, &at) == 0 && !found)
+            place(entry, parent, at);
+    }
 }
 
 /* A new entry for a description of `process` (NULL: our own), not placed yet. */
@@ -143,33 +164,16 @@ static struct linux_badge_entry *add_description(struct linux_badges *badges,
     if (!entry)
         return NULL;
     entry->process = process;
-    entry->incarnation = process ? process->incarnation : 0;
-    entry->inode = inode;
     entry->node.pid = home.pid;
     entry->node.fd = home.fd;
     entry->node.priority = (uint32_t)((entry->badge * 0x9e3779b97f4a7c15u) >> 29);
-    if ((process && linux_badge_index_add(&badges->homes, &entry->by_home, home_key(home)) < 0) ||
-        (inode && linux_badge_index_add(&badges->inodes, &entry->by_inode, inode) < 0))
+    if (inode && linux_badge_index_add(&badges->inodes, &entry->by_inode, inode) < 0)
         return NULL; /* without a class nothing refers to it, and it goes with the table */
     entry->class = class;
     return entry;
 }
 
-/* Finds the description in its class; nodes whose descriptors are gone are taken out on the way. */
-static int find_in_class(struct linux_badge_class *class, struct linux_home home,
-                         struct linux_badge_node **found, struct linux_badge_node **parent,
-                         struct linux_badge_node ***place, struct recap_error *error)
-{
-    int result;
-    while ((result = linux_badge_tree_find(&class->root, home.pid, home.fd, found, parent,
-                                           place)) == -EBADF &&
-           *found)
-        linux_badge_tree_remove(&class->root, *found);
-    if (result == -ENOSYS || result == -EPERM || result == -EACCES)
-        return recap_fail(error, result, "comparing descriptors by kcmp");
-    return result < 0 ? recap_fail(error, -EBADF, "comparing descriptor %d", home.fd) : 0;
-}
-
+/* `met`: there was an entry already. */
 static int enter(struct linux_badges *badges, struct linux_home home, uint64_t immutable,
                  uint64_t inode, struct linux_badge_entry **entry, bool *met,
                  struct recap_error *error)
@@ -178,26 +182,20 @@ static int enter(struct linux_badges *badges, struct linux_home home, uint64_t i
     struct linux_badge_process *process = home.pid ? process_of(badges, home.pid) : NULL;
     if (!class || (home.pid && !process))
         return recap_fail(error, -ENOMEM, "entering a badge");
-    struct linux_badge_node *found, *parent, **place;
-    int result = find_in_class(class, home, &found, &parent, &place, error);
+    struct linux_badge_node *found, *parent, **at;
+    settle(class);
+    int result = find_in_class(class, home, &found, &parent, &at);
     if (result < 0)
-        return result;
+        return recap_fail(error, result, "comparing descriptor %d by kcmp", home.fd);
     *met = found;
     if (found) {
         *entry = ENTRY_OF(struct linux_badge_entry, found, node);
         return 0;
     }
-    struct linux_badge_entry *new = process ? former(badges, home, class, process) : NULL;
-    if (!new)
-        new = add_description(badges, home, inode, class, process);
+    struct linux_badge_entry *new = add_description(badges, home, inode, class, process);
     if (!new)
         return recap_fail(error, -ENOMEM, "entering a badge");
-    linux_badge_tree_insert(&class->root, &new->node, parent, place);
-    if (process && !new->listed) {
-        new->listed = true;
-        new->next_placed = process->placed;
-        process->placed = new;
-    }
+    place(new, parent, at);
     *entry = new;
     return 0;
 }

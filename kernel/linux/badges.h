@@ -4,13 +4,16 @@
  * A badge is the number of an entry. The entry of a description names a *home*, a descriptor that
  * referred to the description when it was entered. kcmp compares two descriptors, so the order of
  * the kernel is only as good as the homes that it is asked about: a process that runs may close or
- * replace them at any time. The table therefore keeps two things apart:
- *   - an entry is *placed* from the time it was entered until its process's table may have changed
- *     (linux_badges_turn). Only placed entries stand in the trees and are compared with;
- *   - one that is not placed is only a number that its home may get back when it is entered again.
+ * replace them at any time. An entry of such a home is therefore
+ *   - placed in the tree of its class, from the time it was entered until the descriptor table of
+ *     its process may have changed (linux_badges_turn);
+ *   - then unsettled: before its class is next searched, its home is compared anew, and it is
+ *     placed again where the home stands by then;
+ *   - lost, when the home turns out to be gone, or to refer to the same as that of another entry.
  * Invariant: while a PD is suspended, the homes of its placed entries are true, since every
  * suspension and every change that is made to it is followed by a turn. In a process that runs, a
- * badge speaks of the moment of its request.
+ * badge speaks of the moment of its request: a descriptor that is closed and opened again on the
+ * same file keeps its badge, since nothing tells the two apart.
  */
 #ifndef RECAP_KERNEL_LINUX_BADGES_H
 #define RECAP_KERNEL_LINUX_BADGES_H
@@ -25,16 +28,13 @@ struct linux_badge_link {
 };
 
 struct linux_badge_entry {
-    struct linux_badge_node node;    /* in the tree of its class, while placed */
-    struct linux_badge_link by_home; /* of an inner object: by its numbers */
+    struct linux_badge_node node;       /* in the tree of its class, while placed */
+    struct linux_badge_link by_numbers; /* of an inner object */
     struct linux_badge_link by_inode;
-    struct linux_badge_class *class;       /* NULL: an inner object */
-    struct linux_badge_process *process;   /* NULL: the home is our own descriptor */
-    struct linux_badge_entry *next_placed; /* of the same process, while listed */
-    bool listed;
+    struct linux_badge_class *class;     /* NULL: an inner object */
+    struct linux_badge_process *process; /* NULL: the home is our own descriptor */
+    struct linux_badge_entry *next; /* of the same process while placed, of the class unsettled */
     recap_badge badge;
-    uint64_t incarnation; /* of the process when this was entered */
-    uint64_t inode;
     const char *kind; /* of an inner object */
     uint64_t major, minor;
     void *data;
@@ -48,6 +48,7 @@ struct linux_badge_entry {
 struct linux_badge_class {
     struct linux_badge_link link;
     struct linux_badge_node *root;
+    struct linux_badge_entry *unsettled;
 };
 
 struct linux_badge_process {
@@ -65,7 +66,7 @@ struct linux_badge_index {
 struct linux_badges {
     struct linux_badge_entry **entries; /* [badge - 1] */
     size_t count, capacity;
-    struct linux_badge_index classes, processes, homes, inodes, inners;
+    struct linux_badge_index classes, processes, inodes, inners;
 };
 
 struct linux_badges *linux_badges_new(void);

@@ -23,7 +23,7 @@ int linux_badge_inner(struct linux_kernel *kernel, const char *kind, uint64_t ma
          link = linux_badge_index_next(link)) {
         struct linux_badge_entry *entry =
             (struct linux_badge_entry *)((char *)link -
-                                         offsetof(struct linux_badge_entry, by_home));
+                                         offsetof(struct linux_badge_entry, by_numbers));
         if (entry->major == major && entry->minor == minor && strcmp(entry->kind, kind) == 0) {
             *badge = entry->badge;
             return 0;
@@ -35,7 +35,7 @@ int linux_badge_inner(struct linux_kernel *kernel, const char *kind, uint64_t ma
     entry->kind = kind;
     entry->major = major;
     entry->minor = minor;
-    if (linux_badge_index_add(&badges->inners, &entry->by_home, key) < 0)
+    if (linux_badge_index_add(&badges->inners, &entry->by_numbers, key) < 0)
         return recap_fail(error, -ENOMEM, "entering a badge");
     *badge = entry->badge;
     return 0;

@@ -1,6 +1,4 @@
-/* native_pd.c: request: what is at a selector of a descriptor table, and which is the next one
- * used.
- */
+/* native_pd.c: request: what a selector holds, and which is the next one used. */
 #include "kernel/linux/badges.h"
 #include "kernel/linux/descriptions.h"
 
