@@ -1,0 +1,361 @@
+/* stepper.c: runs a command up to its N-th system call, and has that one fail or be the last.
+ *
+ * Counted are the system calls of the command's first process, from the first instruction of its
+ * own program on (what the dynamic loader does before is not the command's). With -t the calls of
+ * its other threads count as well, in the order in which they arrive. Child processes are not
+ * followed: a command that traces others can do so undisturbed.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "syscall-names.h"
+
+enum action { COUNT, LIST, KILL, KILL_AFTER, FAIL, SHORT };
+
+static const struct {
+    const char *name;
+    int numbers; /* that follow the name on the command line */
+} actions[] = {
+    [COUNT] = {"count", 0},          [LIST] = {"list", 0}, [KILL] = {"kill", 1},
+    [KILL_AFTER] = {"killafter", 1}, [FAIL] = {"fail", 2}, [SHORT] = {"short", 1},
+};
+
+struct stepper {
+    enum action action;
+    unsigned long which; /* the call concerned, from 1 on */
+    int failure;         /* the errno of FAIL */
+    bool threads;
+    FILE *report; /* NULL: say nothing */
+    pid_t command;
+    unsigned long calls;
+    pid_t pending; /* the thread that is inside the call concerned; 0: none */
+    bool done;
+};
+
+static _Noreturn void die(const char *what)
+{
+    fprintf(stderr, "stepper: %s: %s\n", what, strerror(errno));
+    exit(125);
+}
+
+static _Noreturn void usage(void)
+{
+    fputs("Usage: stepper [-v] [-t] [-o FILE] count|list -- COMMAND...\n"
+          "       stepper [-v] [-t] [-o FILE] kill|killafter|short N -- COMMAND...\n"
+          "       stepper [-v] [-t] [-o FILE] fail N ERRNO -- COMMAND...\n"
+          "-v: tell the call concerned, on standard error or in FILE; -t: threads count too.\n"
+          "Exits as COMMAND does, or with 128 and the number of the signal that ended it.\n",
+          stderr);
+    exit(125);
+}
+
+static const char *name_of(long number)
+{
+    size_t count = sizeof syscall_names / sizeof *syscall_names;
+    return number >= 0 && (size_t)number < count && syscall_names[number] ? syscall_names[number]
+                                                                          : "unknown";
+}
+
+static void describe(const struct stepper *stepper, const struct user_regs_struct *registers)
+{
+    if (!stepper->report)
+        return;
+    fprintf(stepper->report, "%lu %s(%#llx, %#llx, %#llx, %#llx, %#llx, %#llx)\n", stepper->calls,
+            name_of((long)registers->orig_rax), registers->rdi, registers->rsi, registers->rdx,
+            registers->r10, registers->r8, registers->r9);
+    fflush(stepper->report);
+}
+
+static struct user_regs_struct get_registers(pid_t thread)
+{
+    struct user_regs_struct registers = {0};
+    if (ptrace(PTRACE_GETREGS, thread, NULL, &registers) < 0 && errno != ESRCH)
+        die("reading registers");
+    return registers;
+}
+
+static void set_registers(pid_t thread, const struct user_regs_struct *registers)
+{
+    if (ptrace(PTRACE_SETREGS, thread, NULL, registers) < 0 && errno != ESRCH)
+        die("setting registers");
+}
+
+/* Calls that have no way to fail: a command that saw them fail would be harmed by us alone. */
+static bool cannot_fail(long number)
+{
+    switch (number) {
+    case SYS_exit:
+    case SYS_exit_group:
+    case SYS_rt_sigreturn:
+    case SYS_getpid:
+    case SYS_gettid:
+    case SYS_getuid:
+    case SYS_geteuid:
+    case SYS_getgid:
+    case SYS_getegid:
+    case SYS_umask:
+    case SYS_set_tid_address:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Whether a call that creates a task makes a thread of the same process. */
+static bool makes_thread(pid_t thread, const struct user_regs_struct *registers)
+{
+    uint64_t flags = 0;
+    if (registers->orig_rax == SYS_clone)
+        flags = registers->rdi;
+    else if (registers->orig_rax == SYS_clone3)
+        flags = (uint64_t)ptrace(PTRACE_PEEKDATA, thread, registers->rdi, NULL);
+    return flags & 0x00010000; /* CLONE_THREAD */
+}
+
+static const long basic_options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACEEXEC;
+
+static void enter_call(struct stepper *stepper, pid_t thread)
+{
+    struct user_regs_struct registers = get_registers(thread);
+    stepper->calls++;
+    /* Only for the time of such a call: a child process must not find itself traced. */
+    if (stepper->threads && (registers.orig_rax == SYS_clone || registers.orig_rax == SYS_clone3)) {
+        long more = makes_thread(thread, &registers) ? PTRACE_O_TRACECLONE : 0;
+        ptrace(PTRACE_SETOPTIONS, thread, NULL, basic_options | more);
+    }
+    if (stepper->action == LIST)
+        describe(stepper, &registers);
+    if (stepper->action < KILL || stepper->done || stepper->calls != stepper->which)
+        return;
+    stepper->done = true;
+    stepper->pending = thread;
+    describe(stepper, &registers);
+    if (stepper->action == KILL) {
+        kill(stepper->command, SIGKILL);
+    } else if (stepper->action == FAIL) {
+        /* Whatever close returns, the descriptor is free: the call is made and its answer lost. */
+        if (cannot_fail((long)registers.orig_rax))
+            stepper->pending = 0;
+        else if (registers.orig_rax != SYS_close)
+            registers.orig_rax = (unsigned long long)-1;
+        set_registers(thread, &registers);
+    } else if (stepper->action == SHORT) {
+        bool writes = registers.orig_rax == SYS_write || registers.orig_rax == SYS_pwrite64;
+        if (writes && registers.rdx > 1)
+            registers.rdx /= 2;
+        set_registers(thread, &registers);
+    }
+}
+
+static void leave_call(struct stepper *stepper, pid_t thread)
+{
+    if (stepper->pending != thread)
+        return;
+    stepper->pending = 0;
+    if (stepper->action == KILL_AFTER) {
+        kill(stepper->command, SIGKILL);
+    } else if (stepper->action == FAIL) {
+        struct user_regs_struct registers = get_registers(thread);
+        registers.rax = (unsigned long long)-stepper->failure;
+        set_registers(thread, &registers);
+    }
+}
+
+/* Where the command's own program begins, which the loader jumps to when it is done. */
+static uint64_t entry_of(pid_t process)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/auxv", process);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        die(path);
+    Elf64_auxv_t entry;
+    uint64_t address = 0;
+    while (!address && read(fd, &entry, sizeof entry) == sizeof entry)
+        if (entry.a_type == AT_ENTRY)
+            address = entry.a_un.a_val;
+    close(fd);
+    return address;
+}
+
+static int wait_for(pid_t process, int *status)
+{
+    int result;
+    do
+        result = waitpid(process, status, __WALL);
+    while (result < 0 && errno == EINTR);
+    return result;
+}
+
+static int exit_code(int status)
+{
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Runs the stopped command to its first own instruction. */
+static void run_to_entry(pid_t command)
+{
+    uint64_t entry = entry_of(command);
+    errno = 0;
+    long word = ptrace(PTRACE_PEEKTEXT, command, entry, NULL);
+    if (!entry || errno ||
+        ptrace(PTRACE_POKETEXT, command, entry, (void *)((word & ~0xffL) | 0xcc)) < 0)
+        die("placing a breakpoint at the command's entry");
+    int status;
+    do {
+        if (ptrace(PTRACE_CONT, command, NULL, NULL) < 0 || wait_for(command, &status) < 0)
+            die("running to the command's entry");
+        if (!WIFSTOPPED(status))
+            exit(exit_code(status));
+    } while (WSTOPSIG(status) != SIGTRAP);
+    struct user_regs_struct registers = get_registers(command);
+    registers.rip = entry;
+    set_registers(command, &registers);
+    if (ptrace(PTRACE_POKETEXT, command, entry, (void *)word) < 0)
+        die("taking the breakpoint away");
+}
+
+static pid_t start(char **argv)
+{
+    int gate[2];
+    if (pipe2(gate, O_CLOEXEC) < 0)
+        die("pipe");
+    pid_t command = fork();
+    if (command < 0)
+        die("fork");
+    if (command == 0) {
+        char byte;
+        if (read(gate[0], &byte, 1) != 1)
+            _exit(125);
+        execvp(argv[0], argv);
+        die(argv[0]);
+    }
+    if (ptrace(PTRACE_SEIZE, command, NULL, basic_options) < 0)
+        die("tracing the command");
+    if (write(gate[1], "", 1) != 1)
+        die("starting the command");
+    close(gate[0]);
+    close(gate[1]);
+    int status;
+    for (;;) {
+        if (wait_for(command, &status) < 0)
+            die("waiting for the command");
+        if (!WIFSTOPPED(status))
+            exit(exit_code(status));
+        if (status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8))
+            return command;
+        ptrace(PTRACE_CONT, command, NULL, status >> 16 ? 0 : WSTOPSIG(status));
+    }
+}
+
+/* Answers one stop of one thread and lets it go on. */
+static void answer(struct stepper *stepper, pid_t thread, int status)
+{
+    int event = status >> 16;
+    int signal = WSTOPSIG(status);
+    long request = stepper->done && !stepper->pending ? PTRACE_CONT : PTRACE_SYSCALL;
+    long deliver = 0;
+    if (signal == (SIGTRAP | 0x80)) {
+        struct __ptrace_syscall_info info;
+        if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof info, &info) < 0)
+            return;
+        if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+            enter_call(stepper, thread);
+        else
+            leave_call(stepper, thread);
+        request = stepper->done && !stepper->pending ? PTRACE_CONT : PTRACE_SYSCALL;
+    } else if (event == PTRACE_EVENT_STOP && signal != SIGTRAP) {
+        request = PTRACE_LISTEN;
+    } else if (!event) {
+        deliver = signal;
+    }
+    ptrace(request, thread, NULL, deliver);
+}
+
+static int run(struct stepper *stepper)
+{
+    int result = -1;
+    if (ptrace(PTRACE_SYSCALL, stepper->command, NULL, NULL) < 0)
+        die("starting to count");
+    while (result < 0) {
+        int status;
+        pid_t thread = wait_for(-1, &status);
+        if (thread < 0)
+            die("waiting for the command");
+        if (WIFSTOPPED(status))
+            answer(stepper, thread, status);
+        else if (thread == stepper->command)
+            result = exit_code(status);
+    }
+    return result;
+}
+
+static void report_to(struct stepper *stepper, const char *path)
+{
+    stepper->report = fopen(path, "we");
+    if (!stepper->report)
+        die(path);
+}
+
+static int number(const char *text)
+{
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (errno || *end || end == text || value <= 0 || value > INT32_MAX)
+        usage();
+    return (int)value;
+}
+
+int main(int argc, char **argv)
+{
+    struct stepper stepper = {0};
+    int option;
+    while ((option = getopt(argc, argv, "+vto:")) != -1) {
+        if (option == 'v' && !stepper.report)
+            stepper.report = stderr;
+        else if (option == 'o')
+            report_to(&stepper, optarg);
+        else if (option == 't')
+            stepper.threads = true;
+        else if (option != 'v')
+            usage();
+    }
+    size_t known = sizeof actions / sizeof *actions;
+    size_t action = 0;
+    while (action < known && (optind == argc || strcmp(argv[optind], actions[action].name) != 0))
+        action++;
+    int numbers = action < known ? actions[action].numbers : 0;
+    int at = optind + 1 + numbers;
+    if (action == known || at + 1 >= argc || strcmp(argv[at], "--") != 0)
+        usage();
+    stepper.action = (enum action)action;
+    if (numbers > 0)
+        stepper.which = (unsigned long)number(argv[optind + 1]);
+    if (numbers > 1)
+        stepper.failure = number(argv[optind + 2]);
+    if (stepper.action <= LIST && !stepper.report)
+        stepper.report = stdout;
+
+    stepper.command = start(&argv[at + 1]);
+    run_to_entry(stepper.command);
+    int result = run(&stepper);
+    if (stepper.action == COUNT)
+        fprintf(stepper.report, "%lu\n", stepper.calls);
+    if (stepper.report && fclose(stepper.report) != 0)
+        die("writing the report");
+    return result;
+}
