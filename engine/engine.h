@@ -76,9 +76,4 @@ int recap_engine_verify(struct recap_pd *pd, const struct recap_graph *graph,
 int recap_engine_verify_memory(struct recap_pd *pd, const struct recap_pd_image *image,
                                struct recap_refusals *differences, struct recap_error *error);
 
-/* order.c: calls `visit` for every object such that those that it names (ties aside) come first.
- * -EINVAL, class RECAP_DAMAGED, when they name each other in a circle. */
-int recap_order(const struct recap_graph *graph, int (*visit)(void *context, uint64_t id),
-                void *context, struct recap_error *error);
-
 #endif

@@ -8,6 +8,7 @@
 
 #include "graph/state.h"
 #include <recap/capability.h>
+#include <recap/error.h>
 
 /* One used selector. */
 struct recap_slot {
@@ -106,5 +107,10 @@ struct recap_pd_image *recap_graph_add_pd(struct recap_graph *graph);
 
 /* A text of `rights` for people ("read write"), in `buffer`; returns `buffer`. */
 const char *recap_rights_text(uint32_t rights, char *buffer, size_t size);
+
+/* order.c: calls `visit` for every object such that those that it names (ties aside) come first.
+ * -EINVAL, class RECAP_DAMAGED, when they name each other in a circle. */
+int recap_order(const struct recap_graph *graph, int (*visit)(void *context, uint64_t id),
+                void *context, struct recap_error *error);
 
 #endif

@@ -1,5 +1,5 @@
 /* order.c: the order of dependence: what an object names comes before it. */
-#include "engine/engine.h"
+#include "graph/graph.h"
 
 #include <errno.h>
 #include <stdlib.h>
