@@ -14,11 +14,19 @@
 /* 0: the same description; 1 and 2: before and after in the kernel's order. */
 static int compare(pid_t pid, int fd, pid_t other, int other_fd)
 {
+    if (pid == other && fd == other_fd)
+        return 0;
     long order = syscall(SYS_kcmp, pid ? pid : getpid(), other ? other : getpid(), KCMP_FILE,
                          (unsigned long)fd, (unsigned long)other_fd);
     if (order < 0)
         return -errno;
     return order > 2 ? -EPROTO : (int)order;
+}
+
+static bool is_there(pid_t pid, int fd)
+{
+    pid = pid ? pid : getpid();
+    return syscall(SYS_kcmp, pid, pid, KCMP_FILE, (unsigned long)fd, (unsigned long)fd) == 0;
 }
 
 int linux_badge_tree_find(struct linux_badge_node **root, pid_t pid, int fd,
@@ -29,7 +37,7 @@ int linux_badge_tree_find(struct linux_badge_node **root, pid_t pid, int fd,
     while (*at) {
         int order = compare(pid, fd, (*at)->pid, (*at)->fd);
         if (order < 0) {
-            *found = compare(pid, fd, pid, fd) == 0 ? *at : NULL;
+            *found = is_there(pid, fd) ? *at : NULL;
             return *found ? -EBADF : order;
         }
         if (order == 0) {

@@ -11,15 +11,27 @@
 
 enum { PATH_ROOM = 64 }; /* "/proc/PID/fdinfo/FD" with any two 32-bit numbers */
 
-static const char *path_of(char path[PATH_ROOM], int directory, struct linux_home home,
-                           const char *which)
+/* "fd/N" and "fdinfo/N" of /proc/PID, as seen from the directory "fdinfo" there or from anywhere.
+ */
+static const char *link_path(char path[PATH_ROOM], int directory, struct linux_home home)
 {
     if (directory != AT_FDCWD)
-        snprintf(path, PATH_ROOM, "%s/%d", which, home.fd);
+        snprintf(path, PATH_ROOM, "../fd/%d", home.fd);
     else if (home.pid)
-        snprintf(path, PATH_ROOM, "/proc/%d/%s/%d", (int)home.pid, which, home.fd);
+        snprintf(path, PATH_ROOM, "/proc/%d/fd/%d", (int)home.pid, home.fd);
     else
-        snprintf(path, PATH_ROOM, "/proc/self/%s/%d", which, home.fd);
+        snprintf(path, PATH_ROOM, "/proc/self/fd/%d", home.fd);
+    return path;
+}
+
+static const char *fdinfo_path(char path[PATH_ROOM], int directory, struct linux_home home)
+{
+    if (directory != AT_FDCWD)
+        snprintf(path, PATH_ROOM, "%d", home.fd);
+    else if (home.pid)
+        snprintf(path, PATH_ROOM, "/proc/%d/fdinfo/%d", (int)home.pid, home.fd);
+    else
+        snprintf(path, PATH_ROOM, "/proc/self/fdinfo/%d", home.fd);
     return path;
 }
 
@@ -110,7 +122,7 @@ static const char *link_by_fdinfo(const char *fdinfo)
 static void read_protocol(struct linux_description_room *room, struct linux_home home)
 {
     char path[PATH_ROOM];
-    ssize_t length = getxattr(path_of(path, AT_FDCWD, home, "fd"), "system.sockprotoname",
+    ssize_t length = getxattr(link_path(path, AT_FDCWD, home), "system.sockprotoname",
                               room->protocol, sizeof room->protocol - 1);
     room->protocol[length > 0 ? length : 0] = '\0';
     room->description.protocol = room->protocol;
@@ -120,7 +132,7 @@ int linux_description_fill(struct linux_description_room *room, int directory,
                            struct linux_home home)
 {
     char path[PATH_ROOM];
-    int result = read_fdinfo(room, path_of(path, directory, home, "fdinfo"), directory);
+    int result = read_fdinfo(room, fdinfo_path(path, directory, home), directory);
     if (result < 0)
         return result;
     uint64_t flags, mount, inode;
@@ -138,7 +150,7 @@ int linux_description_fill(struct linux_description_room *room, int directory,
     d->link = link_by_fdinfo(room->fdinfo);
     if (d->link)
         return 0;
-    path_of(path, directory, home, "fd");
+    link_path(path, directory, home);
     result = read_link(room, path, directory);
     if (result < 0)
         return result;

@@ -12,7 +12,8 @@ struct linux_description_room {
     char protocol[32];
 };
 
-/* Reads what the descriptor at `home` refers to. `directory` is /proc/PID of home.pid, or AT_FDCWD.
+/* Reads what the descriptor at `home` refers to. `directory` is the directory
+ * /proc/PID/fdinfo of home.pid, or AT_FDCWD.
  * A negative errno: -EBADF for an unused selector, -ESRCH for a process that has ended. */
 int linux_description_fill(struct linux_description_room *room, int directory,
                            struct linux_home home);

@@ -185,7 +185,7 @@ static int read_capability(struct linux_pd *pd, recap_selector selector, struct 
         return 0;
     struct linux_home home = {pd->pid, (int)selector};
     const struct linux_description *d = &pd->walk->room.description;
-    int result = linux_description_fill(&pd->walk->room, pd->proc, home);
+    int result = linux_description_fill(&pd->walk->room, pd->walk->directory, home);
     if (result == -EBADF)
         return 0;
     if (result < 0)
