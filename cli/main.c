@@ -21,6 +21,7 @@ static const struct command {
     {"verify", verify_command, "compare a running process with an image"},
     {"show", show_command, "show what an image holds"},
     {"graph", graph_command, "draw the capability graph of an image or a process"},
+    {"check", check_command, "say what this kernel and this user can do"},
 };
 
 static void print_help(void)

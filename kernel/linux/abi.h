@@ -63,6 +63,13 @@ struct pm_scan_arg {
 #define MFD_EXEC 0x0010U
 #endif
 
+/* Linux 6.16. */
+#ifndef PR_TIMER_CREATE_RESTORE_IDS
+#define PR_TIMER_CREATE_RESTORE_IDS 77
+#define PR_TIMER_CREATE_RESTORE_IDS_OFF 0
+#define PR_TIMER_CREATE_RESTORE_IDS_ON 1
+#endif
+
 /* Linux 6.10. */
 #ifndef SYS_mseal
 #define SYS_mseal 462
