@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+enum { LEAST_RUNS = 3, MOST_RUNS = 1001 };
+
 struct bench {
     const char *recap;  /* the command under test */
     const char *target; /* bench/target */

@@ -32,7 +32,7 @@ static bool checkpoint_once(struct bench *bench, struct target *target, double *
 static bool sample(struct bench *bench, struct target_size size, double *whole, double *pause)
 {
     struct target target;
-    double wholes[bench->runs], pauses[bench->runs];
+    double wholes[MOST_RUNS], pauses[MOST_RUNS];
     if (!target_start(bench, size, &target)) {
         bench->failed = true;
         return false;
@@ -71,7 +71,7 @@ static double plain_write(struct bench *bench, const char *memory)
 static void gibibyte(struct bench *bench)
 {
     struct target target;
-    double plain[bench->runs], wholes[bench->runs], pause;
+    double plain[MOST_RUNS], wholes[MOST_RUNS], pause;
     char *memory = mmap(NULL, GIBIBYTE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED ||
         !target_start(bench, (struct target_size){1024, 0, 1, 0}, &target)) {

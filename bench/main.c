@@ -28,8 +28,11 @@ int main(int argc, char **argv)
                           .target = argv[2],
                           .folder = folder,
                           .runs = argc > 4 ? strtoul(argv[4], NULL, 10) : 11};
-    if (bench.runs < 3)
-        bench.runs = 3;
+    if (bench.runs < LEAST_RUNS || bench.runs > MOST_RUNS) {
+        fprintf(stderr, "bench: RUNS is a number from %d to %d\n", LEAST_RUNS, MOST_RUNS);
+        rmdir(folder);
+        return 2;
+    }
     struct utsname names;
     uname(&names);
     printf("Linux %s, %ld processors, medians of %zu runs, images below %s\n\n", names.release,

@@ -63,7 +63,7 @@ static bool restore_once(struct bench *bench, const char *image, bool lazy, doub
 
 static bool sample(struct bench *bench, const char *image, bool lazy, double *seconds)
 {
-    double samples[bench->runs];
+    double samples[MOST_RUNS];
     bool right = restore_once(bench, image, lazy, &samples[0]);
     for (size_t i = 0; right && i < bench->runs; i++)
         right = restore_once(bench, image, lazy, &samples[i]);
@@ -107,7 +107,7 @@ static bool find_core(const char *image, char *path, size_t size)
 void bench_restore(struct bench *bench)
 {
     char image[4096], core[4096];
-    double seconds, plain[bench->runs];
+    double seconds, plain[MOST_RUNS];
     snprintf(image, sizeof image, "%s/image", bench->folder);
     if (!make_image(bench, 1, image)) {
         bench->failed = true;

@@ -49,7 +49,7 @@ void bench_selectors(struct bench *bench)
         bench->failed = true;
         return;
     }
-    double raw[bench->runs], walked[bench->runs], caps[bench->runs];
+    double raw[MOST_RUNS], walked[MOST_RUNS], caps[MOST_RUNS];
     char pid[24];
     snprintf(pid, sizeof pid, "%d", target.pid);
     const char *const command[] = {bench->recap, "caps", pid, NULL};
