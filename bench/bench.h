@@ -13,7 +13,6 @@ struct bench {
     const char *recap;  /* the command under test */
     const char *target; /* bench/target */
     const char *folder; /* scratch, on the file system that is measured */
-    const char *criu;   /* a peer, or NULL where none is installed */
     size_t runs;        /* of each figure */
     bool failed;        /* something did not run at all */
     size_t over;        /* rows above their limit */
@@ -63,5 +62,6 @@ void bench_selectors(struct bench *bench);  /* walking and caps */
 void bench_checkpoint(struct bench *bench); /* pauses, whole checkpoints, 1 GiB */
 void bench_restore(struct bench *bench);
 void bench_growth(struct bench *bench);
+void bench_peer(struct bench *bench);
 
 #endif

@@ -41,6 +41,7 @@ int main(int argc, char **argv)
     bench_checkpoint(&bench);
     bench_restore(&bench);
     bench_growth(&bench);
+    bench_peer(&bench);
     remove_tree(folder);
     printf("\n%zu over their limit%s\n", bench.over,
            bench.failed ? "; some rows did not run: the figures are not whole" : "");

@@ -1,4 +1,5 @@
-/* engine.c: the engine over a kernel in memory: what it promises, and every operation failed once. */
+/* engine.c: the engine over a kernel in memory: what it promises, and every operation failed once.
+ */
 #include "engine/engine.h"
 #include "tests/unit/fake_kernel.h"
 
@@ -48,8 +49,8 @@ static int take(struct fake_kernel *kernel, bool leave_running, struct recap_ref
     return recap_engine_checkpoint(&kernel->base, &id, 1, &options, refusals, NULL, error);
 }
 
-static int give_back(struct fake_kernel *kernel, const struct recap_binding *bindings,
-                     size_t count, struct recap_pd **pd, struct recap_refusals *refusals,
+static int give_back(struct fake_kernel *kernel, const struct recap_binding *bindings, size_t count,
+                     struct recap_pd **pd, struct recap_refusals *refusals,
                      struct recap_error *error)
 {
     struct recap_image *image;
@@ -169,8 +170,7 @@ static void test_verify_finds_each_difference(void **state)
     assert_int_equal(recap_image_open(path, &image, &error), 0);
     const struct recap_graph *graph = recap_image_graph(image);
     const struct recap_pd_image *saved = &graph->pds[0];
-    assert_int_equal(
-        recap_engine_verify(&pd->base, graph, saved, NULL, &differences, &error), 0);
+    assert_int_equal(recap_engine_verify(&pd->base, graph, saved, NULL, &differences, &error), 0);
 
     const struct recap_cap slots[FAKE_SLOTS] = {0};
     struct recap_cap before[FAKE_SLOTS];
@@ -179,27 +179,27 @@ static void test_verify_finds_each_difference(void **state)
         recap_selector selector;
         struct recap_cap cap;
     } changes[] = {
-        {9, slots[9]},                          /* gone */
-        {4, before[3]},                         /* new */
-        {9, before[3]},                         /* another object */
-        {0, before[0]},                         /* fewer rights, below */
-        {9, before[9]},                         /* another slot flag, below */
+        {9, slots[9]},  /* gone */
+        {4, before[3]}, /* new */
+        {9, before[3]}, /* another object */
+        {0, before[0]}, /* fewer rights, below */
+        {9, before[9]}, /* another slot flag, below */
     };
     changes[3].cap.rights = 0;
     changes[4].cap.slot_flags = 0;
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         memcpy(pd->slots, before, sizeof before);
         pd->slots[changes[i].selector] = changes[i].cap;
-        assert_int_equal(
-            recap_engine_verify(&pd->base, graph, saved, NULL, &differences, &error), -ESTALE);
+        assert_int_equal(recap_engine_verify(&pd->base, graph, saved, NULL, &differences, &error),
+                         -ESTALE);
         assert_int_equal(differences.count, 1);
         assert_int_equal(differences.items[0].selector, changes[i].selector);
         recap_refusals_clear(&differences);
     }
     memcpy(pd->slots, before, sizeof before);
     kernel.objects[before[0].badge - 1].number = 70;
-    assert_int_equal(
-        recap_engine_verify(&pd->base, graph, saved, NULL, &differences, &error), -ESTALE);
+    assert_int_equal(recap_engine_verify(&pd->base, graph, saved, NULL, &differences, &error),
+                     -ESTALE);
     recap_refusals_clear(&differences);
     recap_image_close(image);
 }
@@ -267,8 +267,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_binds_what_was_promised, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_verify_finds_each_difference, make_folder,
                                         remove_folder),
-        cmocka_unit_test_setup_teardown(test_every_operation_of_checkpoint_failed_once,
-                                        make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_every_operation_of_checkpoint_failed_once, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(test_every_operation_of_restore_failed_once, make_folder,
                                         remove_folder),
     };

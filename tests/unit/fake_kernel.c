@@ -55,8 +55,11 @@ static int pd_create(struct recap_kernel *kernel, const struct recap_graph *grap
     if (!plan->id || plan->id > FAKE_PDS || k->pds[plan->id - 1].exists)
         return recap_fail(error, -EEXIST, "creating PD");
     struct fake_pd *made = &k->pds[plan->id - 1];
-    *made = (struct fake_pd){
-        .base = {kernel, plan->id}, .exists = true, .suspended = true, .created = true, .open = true};
+    *made = (struct fake_pd){.base = {kernel, plan->id},
+                             .exists = true,
+                             .suspended = true,
+                             .created = true,
+                             .open = true};
     *pd = &made->base;
     return 0;
 }
@@ -268,8 +271,7 @@ static int regions(struct recap_pd *pd, struct recap_graph *graph, struct recap_
     region->ranges = recap_arena_alloc(graph->arena, 2 * sizeof *region->ranges);
     region->range_count = 2;
     region->ranges[0] = (struct recap_range){BASE, FAKE_PAGE, 0};
-    region->ranges[1] =
-        (struct recap_range){BASE + 2 * FAKE_PAGE, (FAKE_PAGES - 2) * FAKE_PAGE, 0};
+    region->ranges[1] = (struct recap_range){BASE + 2 * FAKE_PAGE, (FAKE_PAGES - 2) * FAKE_PAGE, 0};
     return 0;
 }
 
@@ -302,8 +304,8 @@ static int map(struct recap_pd *pd, const struct recap_creation *creation,
     return result;
 }
 
-static int threads_get(struct recap_pd *pd, struct recap_graph *graph,
-                       struct recap_pd_image *image, struct recap_error *error)
+static int threads_get(struct recap_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,
+                       struct recap_error *error)
 {
     int result = turn(pd->kernel, "threads", error);
     struct recap_thread *thread = result ? NULL : recap_graph_add_thread(graph, image);
@@ -327,8 +329,8 @@ static int threads_set(struct recap_pd *pd, const struct recap_graph *graph,
     return result;
 }
 
-static int attributes(struct recap_pd *pd, struct recap_graph *graph,
-                      struct recap_pd_image *image, struct recap_error *error)
+static int attributes(struct recap_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,
+                      struct recap_error *error)
 {
     int result = turn(pd->kernel, "attributes", error);
     if (result < 0)
@@ -394,8 +396,8 @@ struct fake_pd *fake_pd_populate(struct fake_kernel *kernel)
     *pd = (struct fake_pd){.base = {&kernel->base, 1}, .exists = true, .mapped = true};
     pd->slots[0] = (struct recap_cap){number, "number", RECAP_RIGHT_READ, 0, 1};
     pd->slots[3] = (struct recap_cap){pair, "pair", RECAP_RIGHT_READ | RECAP_RIGHT_WRITE, 0, 1};
-    pd->slots[9] = (struct recap_cap){number, "number", RECAP_RIGHT_READ,
-                                      RECAP_SLOT_CLOSE_ON_EXEC, 1};
+    pd->slots[9] =
+        (struct recap_cap){number, "number", RECAP_RIGHT_READ, RECAP_SLOT_CLOSE_ON_EXEC, 1};
     for (size_t i = 0; i < sizeof pd->memory; i++)
         pd->memory[i] = i / FAKE_PAGE == 1 ? 0 : (unsigned char)(i * 7);
     pd->register_value = 0xfeedface;

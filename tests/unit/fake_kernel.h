@@ -29,7 +29,7 @@ struct fake_pd {
 
 struct fake_kernel {
     struct recap_kernel base;
-    struct fake_pd pds[FAKE_PDS]; /* id = place + 1 */
+    struct fake_pd pds[FAKE_PDS];             /* id = place + 1 */
     struct fake_object objects[FAKE_OBJECTS]; /* badge = place + 1 */
     size_t calls;
     size_t fail_at; /* the call that fails, counted from 1; 0: none */
