@@ -14,3 +14,8 @@ int linux_resume(struct recap_pd *pd, struct recap_error *error)
     (void)pd;
     return recap_fail(error, -ENOSYS, "linux_resume");
 }
+
+void linux_foothold_free(struct linux_foothold *foothold)
+{
+    (void)foothold;
+}

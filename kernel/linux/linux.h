@@ -182,6 +182,8 @@ int linux_batch_check(const struct linux_batch *batch, size_t call, const char *
 
 int linux_suspend(struct recap_pd *pd, struct recap_error *error);
 int linux_resume(struct recap_pd *pd, struct recap_error *error);
+/* Accepts NULL. */
+void linux_foothold_free(struct linux_foothold *foothold);
 
 /* --- native_pd.c ------------------------------------------------------------------------------ */
 

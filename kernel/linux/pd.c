@@ -1,44 +1,176 @@
-/* pd.c: opening, listing, creating and closing PDs. */
+/* pd.c: opening, listing, ending and closing PDs. */
 #include "kernel/linux/linux.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static bool is_number(const char *name)
+{
+    return *name && strspn(name, "0123456789") == strlen(name);
+}
 
 int linux_pd_list(struct recap_kernel *kernel, uint64_t **ids, size_t *count,
                   struct recap_error *error)
 {
     (void)kernel;
-    (void)ids;
-    (void)count;
-    return recap_fail(error, -ENOSYS, "linux_pd_list");
+    uint64_t *found = NULL;
+    size_t have = 0, room = 0;
+    DIR *proc = opendir("/proc");
+    if (!proc)
+        return recap_fail(error, -errno, "listing /proc");
+    int result = 0;
+    for (struct dirent *entry; result == 0 && (entry = readdir(proc));) {
+        char path[sizeof entry->d_name + 16];
+        if (!is_number(entry->d_name))
+            continue;
+        /* Whoever may not trace a process may not list its descriptors either. */
+        snprintf(path, sizeof path, "%s/fd", entry->d_name);
+        if (faccessat(dirfd(proc), path, R_OK | X_OK, AT_EACCESS) < 0)
+            continue;
+        if (have == room) {
+            uint64_t *larger = reallocarray(found, room ? room * 2 : 64, sizeof *larger);
+            if (!larger) {
+                result = recap_fail(error, -ENOMEM, "listing processes");
+                break;
+            }
+            found = larger;
+            room = room ? room * 2 : 64;
+        }
+        found[have++] = strtoull(entry->d_name, NULL, 10);
+    }
+    closedir(proc);
+    if (result < 0) {
+        free(found);
+        return result;
+    }
+    *ids = found;
+    *count = have;
+    return 0;
+}
+
+/* The last number of a line such as "NSpid:\t5000\t7": what the process itself is called by. */
+static pid_t innermost(const char *status, const char *field, pid_t otherwise)
+{
+    const char *at = linux_procfs_field(status, field);
+    if (!at)
+        return otherwise;
+    long number = otherwise;
+    while (*at && *at != '\n') {
+        char *end;
+        number = strtol(at, &end, 10);
+        if (end == at)
+            break;
+        for (at = end; *at == '\t' || *at == ' ';)
+            at++;
+    }
+    return (pid_t)number;
+}
+
+static int open_process(struct linux_pd *pd, struct recap_error *error)
+{
+    char path[32], status[8192];
+    snprintf(path, sizeof path, "/proc/%d", pd->pid);
+    pd->proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (pd->proc < 0)
+        return recap_fail(error, errno == ENOENT ? -ESRCH : -errno, "opening process %d", pd->pid);
+    pd->pidfd = (int)syscall(SYS_pidfd_open, pd->pid, 0);
+    int code = -errno;
+    ssize_t length = linux_procfs_read_into(pd->proc, "status", status, sizeof status);
+    if (length < 0)
+        return recap_fail(error, (int)length, "reading the status of process %d", pd->pid);
+    const char *leader = linux_procfs_field(status, "Tgid");
+    if (leader && atoi(leader) != pd->pid) {
+        recap_refuse(error, RECAP_USAGE, -EINVAL, "%d is a thread of process %d", pd->pid,
+                     atoi(leader));
+        return recap_error_remedy(error, "name the process: %d", atoi(leader));
+    }
+    if (pd->pidfd < 0)
+        return recap_fail(error, code, "opening process %d", pd->pid);
+    pd->vpid = innermost(status, "NSpid", pd->pid);
+    return 0;
 }
 
 int linux_pd_open(struct recap_kernel *kernel, uint64_t id, struct recap_pd **pd,
                   struct recap_error *error)
 {
-    (void)kernel;
-    (void)id;
-    (void)pd;
-    return recap_fail(error, -ENOSYS, "linux_pd_open");
+    if (!id || id > INT32_MAX)
+        return recap_refuse(error, RECAP_USAGE, -EINVAL, "%llu is not a process ID",
+                            (unsigned long long)id);
+    struct linux_pd *opened = calloc(1, sizeof *opened);
+    if (!opened)
+        return recap_fail(error, -ENOMEM, "opening process %llu", (unsigned long long)id);
+    *opened = (struct linux_pd){.base = {kernel, id},
+                                .kernel = linux_kernel(kernel),
+                                .pid = (pid_t)id,
+                                .pidfd = -1,
+                                .proc = -1};
+    int result = open_process(opened, error);
+    if (result < 0) {
+        linux_pd_close(&opened->base);
+        return result;
+    }
+    *pd = &opened->base;
+    return 0;
 }
 
-int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph,
-                    const struct recap_pd_image *plan, struct recap_pd **pd,
-                    struct recap_error *error)
+/* Waits until a killed thread that we trace is gone; the kernel may stop it once more on its way.
+ */
+static void reap(pid_t tid)
 {
-    (void)kernel;
-    (void)graph;
-    (void)plan;
-    (void)pd;
-    return recap_fail(error, -ENOSYS, "linux_pd_create");
+    int status;
+    while (waitpid(tid, &status, __WALL) == tid)
+        if (WIFSTOPPED(status))
+            ptrace(PTRACE_CONT, tid, NULL, NULL);
 }
 
 int linux_destroy(struct recap_pd *pd, struct recap_error *error)
 {
-    (void)pd;
-    return recap_fail(error, -ENOSYS, "linux_destroy");
+    struct linux_pd *p = linux_pd(pd);
+    if (syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+        return recap_fail(error, -errno, "ending process %d", p->pid);
+    /* The leader is reported last, when no other thread is left. */
+    for (size_t i = p->thread_count; i-- > 0;)
+        if (p->threads[i].seized)
+            reap(p->threads[i].tid);
+    struct pollfd gone = {.fd = p->pidfd, .events = POLLIN};
+    while (poll(&gone, 1, -1) < 0 && errno == EINTR)
+        ;
+    if (p->own_parent)
+        waitpid(p->pid, NULL, __WALL);
+    for (size_t i = 0; i < p->thread_count; i++)
+        p->threads[i].seized = p->threads[i].stopped = false;
+    p->suspended = false;
+    p->created = false;
+    return 0;
 }
 
 void linux_pd_close(struct recap_pd *pd)
 {
-    (void)pd;
+    if (!pd)
+        return;
+    struct linux_pd *p = linux_pd(pd);
+    if (p->created)
+        linux_destroy(pd, NULL);
+    else if (p->suspended)
+        linux_resume(pd, NULL);
+    for (size_t i = 0; i < p->thread_count; i++)
+        free(p->threads[i].home);
+    free(p->threads);
+    linux_foothold_free(p->foothold);
+    linux_walk_free(p->walk);
+    if (p->pidfd >= 0)
+        close(p->pidfd);
+    if (p->proc >= 0)
+        close(p->proc);
+    free(p);
 }
