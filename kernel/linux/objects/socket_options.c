@@ -38,9 +38,9 @@ enum form {
 
 enum rule {
     USUAL = 0,
-    EARLY = 1 << 0,    /* has to be set before bind(2) */
-    HALVED = 1 << 1,   /* the kernel doubles what is set: a buffer size */
-    IN_TURNS = 1 << 2, /* EARLY as 1 so that bind(2) succeeds, its own value when complete */
+    EARLY = 1 << 0,  /* has to be set before bind(2) */
+    HALVED = 1 << 1, /* the kernel doubles what is set: a buffer size */
+    AGAIN = 1 << 2,  /* EARLY, and once more when complete */
 };
 
 struct option {
@@ -51,10 +51,13 @@ struct option {
     enum rule rule;
 };
 
-#define ROW(level, number, ...) {#number, level, number, __VA_ARGS__}
+#define ROW(at, option, ...)                                                                       \
+    {                                                                                              \
+        .name = #option, .level = at, .number = option, .form = __VA_ARGS__                        \
+    }
 
 static const struct option table[] = {
-    ROW(SOL_SOCKET, SO_REUSEADDR, INTEGER, EARLY | IN_TURNS),
+    ROW(SOL_SOCKET, SO_REUSEADDR, INTEGER, EARLY | AGAIN),
     ROW(SOL_SOCKET, SO_REUSEPORT, INTEGER, EARLY),
     ROW(SOL_SOCKET, SO_BINDTODEVICE, TEXT, EARLY),
     ROW(SOL_SOCKET, SO_MARK, INTEGER, EARLY),
@@ -144,31 +147,31 @@ static const struct option table[] = {
     ROW(SOL_IPV6, IPV6_FLOWINFO_SEND, INTEGER),
     ROW(SOL_IPV6, IPV6_MINHOPCOUNT, INTEGER),
     ROW(SOL_IPV6, IPV6_ADDR_PREFERENCES, INTEGER),
-    ROW(SOL_TCP, TCP_NODELAY, INTEGER),
-    ROW(SOL_TCP, TCP_CORK, INTEGER),
-    ROW(SOL_TCP, TCP_KEEPIDLE, INTEGER),
-    ROW(SOL_TCP, TCP_KEEPINTVL, INTEGER),
-    ROW(SOL_TCP, TCP_KEEPCNT, INTEGER),
-    ROW(SOL_TCP, TCP_SYNCNT, INTEGER),
-    ROW(SOL_TCP, TCP_LINGER2, INTEGER),
-    ROW(SOL_TCP, TCP_DEFER_ACCEPT, INTEGER),
-    ROW(SOL_TCP, TCP_WINDOW_CLAMP, INTEGER),
-    ROW(SOL_TCP, TCP_QUICKACK, INTEGER),
-    ROW(SOL_TCP, TCP_CONGESTION, TEXT),
-    ROW(SOL_TCP, TCP_THIN_LINEAR_TIMEOUTS, INTEGER),
-    ROW(SOL_TCP, TCP_USER_TIMEOUT, INTEGER),
-    ROW(SOL_TCP, TCP_FASTOPEN, INTEGER),
-    ROW(SOL_TCP, TCP_FASTOPEN_CONNECT, INTEGER),
-    ROW(SOL_TCP, TCP_FASTOPEN_NO_COOKIE, INTEGER),
-    ROW(SOL_TCP, TCP_NOTSENT_LOWAT, INTEGER),
-    ROW(SOL_TCP, TCP_SAVE_SYN, INTEGER),
-    ROW(SOL_TCP, TCP_INQ, INTEGER),
-    ROW(SOL_TCP, TCP_TX_DELAY, INTEGER),
-    ROW(SOL_UDP, UDP_SEGMENT, INTEGER),
-    ROW(SOL_UDP, UDP_GRO, INTEGER),
-    ROW(SOL_UDP, UDP_ENCAP, INTEGER),
-    ROW(SOL_UDP, UDP_NO_CHECK6_TX, INTEGER),
-    ROW(SOL_UDP, UDP_NO_CHECK6_RX, INTEGER),
+    ROW(IPPROTO_TCP, TCP_NODELAY, INTEGER),
+    ROW(IPPROTO_TCP, TCP_CORK, INTEGER),
+    ROW(IPPROTO_TCP, TCP_KEEPIDLE, INTEGER),
+    ROW(IPPROTO_TCP, TCP_KEEPINTVL, INTEGER),
+    ROW(IPPROTO_TCP, TCP_KEEPCNT, INTEGER),
+    ROW(IPPROTO_TCP, TCP_SYNCNT, INTEGER),
+    ROW(IPPROTO_TCP, TCP_LINGER2, INTEGER),
+    ROW(IPPROTO_TCP, TCP_DEFER_ACCEPT, INTEGER),
+    ROW(IPPROTO_TCP, TCP_WINDOW_CLAMP, INTEGER),
+    ROW(IPPROTO_TCP, TCP_QUICKACK, INTEGER),
+    ROW(IPPROTO_TCP, TCP_CONGESTION, TEXT),
+    ROW(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, INTEGER),
+    ROW(IPPROTO_TCP, TCP_USER_TIMEOUT, INTEGER),
+    ROW(IPPROTO_TCP, TCP_FASTOPEN, INTEGER),
+    ROW(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, INTEGER),
+    ROW(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, INTEGER),
+    ROW(IPPROTO_TCP, TCP_NOTSENT_LOWAT, INTEGER),
+    ROW(IPPROTO_TCP, TCP_SAVE_SYN, INTEGER),
+    ROW(IPPROTO_TCP, TCP_INQ, INTEGER),
+    ROW(IPPROTO_TCP, TCP_TX_DELAY, INTEGER),
+    ROW(IPPROTO_UDP, UDP_SEGMENT, INTEGER),
+    ROW(IPPROTO_UDP, UDP_GRO, INTEGER),
+    ROW(IPPROTO_UDP, UDP_ENCAP, INTEGER),
+    ROW(IPPROTO_UDP, UDP_NO_CHECK6_TX, INTEGER),
+    ROW(IPPROTO_UDP, UDP_NO_CHECK6_RX, INTEGER),
     /* The last two: the flag that keeps the kernel from tuning the buffers, which setting them
      * sets, and the offset that peeking moves. */
     ROW(SOL_SOCKET, SO_BUF_LOCK, INTEGER),
@@ -254,8 +257,8 @@ static int integer(const struct value *value)
     return number;
 }
 
-static void put(struct recap_arena *arena, struct recap_value *options,
-                const struct option *option, const struct value *value)
+static void put(struct recap_arena *arena, struct recap_value *options, const struct option *option,
+                const struct value *value)
 {
     if (option->form == INTEGER || option->form == BYTE)
         recap_put_number(arena, options, option->name, integer(value));
@@ -331,7 +334,8 @@ int linux_socket_options_describe(int fd, struct recap_arena *arena, struct reca
     return describe_filter(fd, arena, options, error);
 }
 
-/* --- setting -------------------------------------------------------------------------------------- */
+/* --- setting
+ * -------------------------------------------------------------------------------------- */
 
 static const struct option *option_named(const char *name)
 {
@@ -418,8 +422,10 @@ int linux_socket_options_set(int fd, const struct recap_object *object,
     const struct recap_value *options = recap_member(object->state, "options");
     if (!options || options->type != RECAP_RECORD)
         return linux_state_damaged(object, "options", error);
+    /* Connections of the component's earlier life may linger on its port. */
     int turn = phase == LINUX_SOCKET_NEW;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &turn, sizeof turn) < 0)
+    if (integer_option(fd, SO_PROTOCOL) == IPPROTO_TCP &&
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &turn, sizeof turn) < 0)
         return recap_fail(error, -errno, "setting SO_REUSEADDR");
     for (const struct recap_value *v = recap_first(options); v; v = v->next) {
         const struct option *option = option_named(v->name);
@@ -429,7 +435,7 @@ int linux_socket_options_set(int fd, const struct recap_object *object,
             result = phase == LINUX_SOCKET_COMPLETE ? set_filter(fd, object, v, error) : 0;
         else if (!option)
             result = linux_state_damaged(object, v->name, error);
-        else if (early == (phase == LINUX_SOCKET_NEW) || (option->rule & IN_TURNS))
+        else if (early == (phase == LINUX_SOCKET_NEW) || (option->rule & AGAIN))
             result = set_option(fd, object, option, v, error);
         if (result < 0)
             return result;
