@@ -1,32 +1,229 @@
-/* binding.c: OBJECT specifications, and capabilities of the caller itself. */
-#include "kernel/linux/linux.h"
+/* binding.c: the objects that people name (path:FILE, fd:N, pid:PID:SEL, null; the sockets are in
+ * binding_socket.c), and capabilities of the caller itself. */
+#include "kernel/linux/binding.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const char usage[] = "an object is one of path:FILE[,OPTION]..., fd:N, pid:PID:SELECTOR, "
+                            "unix:PATH, tcp:HOST:PORT, null";
+
+int linux_bind_malformed(struct recap_error *error, const char *spec, const char *why)
+{
+    recap_refuse(error, RECAP_USAGE, -EINVAL, "\"%s\" names no object: %s", spec, why);
+    recap_error_remedy(error, "%s", usage);
+    return -EINVAL;
+}
+
+static int access_mode(uint32_t rights)
+{
+    if (rights & RECAP_RIGHT_PATH)
+        return O_PATH;
+    if (rights & RECAP_RIGHT_WRITE)
+        return rights & RECAP_RIGHT_READ ? O_RDWR : O_WRONLY;
+    return O_RDONLY;
+}
+
+static const struct path_option {
+    const char *word;
+    int flags;
+    bool access; /* says how the file may be accessed: in place of the rights that are wanted */
+} path_options[] = {
+    {"r", O_RDONLY, true},        {"w", O_WRONLY, true},           {"rw", O_RDWR, true},
+    {"path", O_PATH, true},       {"append", O_APPEND, false},     {"create", O_CREAT, false},
+    {"truncate", O_TRUNC, false}, {"nonblock", O_NONBLOCK, false},
+};
+
+struct path_mode {
+    int flags;
+    bool access; /* stated by an option */
+};
+
+/* Takes the options off the end of `file`. A name that ends like an option is protected by a comma
+ * after it: "path:odd,w," is the file "odd,w". */
+static void take_options(char *file, struct path_mode *mode)
+{
+    for (char *comma; (comma = strrchr(file, ','));) {
+        const struct path_option *option = NULL;
+        for (size_t i = 0; !option && i < sizeof path_options / sizeof *path_options; i++)
+            if (strcmp(comma + 1, path_options[i].word) == 0)
+                option = &path_options[i];
+        if (!option && comma[1])
+            return;
+        *comma = '\0';
+        if (!option)
+            return;
+        mode->flags |= option->flags;
+        mode->access |= option->access;
+    }
+}
+
+/* Opened without waiting for another end or a carrier; then as the options say. */
+static int open_path(const char *file, int flags)
+{
+    bool wait = !(flags & (O_NONBLOCK | O_PATH));
+    int fd = open(file, flags | O_CLOEXEC | O_NOCTTY | (wait ? O_NONBLOCK : 0), 0666);
+    if (fd < 0)
+        return -errno;
+    int now = wait ? fcntl(fd, F_GETFL) : 0;
+    if (now < 0 || (wait && fcntl(fd, F_SETFL, now & ~O_NONBLOCK) < 0)) {
+        int code = -errno;
+        close(fd);
+        return code;
+    }
+    return fd;
+}
+
+static int bind_path(const char *spec, const char *rest, uint32_t rights, int *fd,
+                     struct recap_error *error)
+{
+    struct path_mode mode = {0};
+    char *file = strdup(rest);
+    if (!file)
+        return recap_fail(error, -ENOMEM, "binding %s", spec);
+    take_options(file, &mode);
+    if (!*file) {
+        free(file);
+        return linux_bind_malformed(error, spec, "it has no file name");
+    }
+    int opened = -EINVAL;
+    if (mode.access || rights) {
+        opened = open_path(file, mode.flags | (mode.access ? 0 : access_mode(rights)));
+    } else {
+        /* Nobody said how: as much as the file permits. */
+        static const int modes[] = {O_RDWR, O_RDONLY, O_WRONLY};
+        for (size_t i = 0; i < sizeof modes / sizeof *modes && opened < 0; i++)
+            opened = open_path(file, mode.flags | modes[i]);
+    }
+    if (opened == -ENXIO)
+        recap_refuse(error, RECAP_FAILED, opened,
+                     "opening %s: a FIFO that nobody reads, or a device that is not there", file);
+    else if (opened < 0)
+        recap_fail(error, opened, "opening %s", file);
+    else
+        *fd = opened;
+    free(file);
+    return opened < 0 ? opened : 0;
+}
+
+static int bind_null(const char *spec, const char *rest, uint32_t rights, int *fd,
+                     struct recap_error *error)
+{
+    if (*rest)
+        return linux_bind_malformed(error, spec, "nothing may follow \"null\"");
+    int opened = open("/dev/null", (rights ? access_mode(rights) : O_RDWR) | O_CLOEXEC);
+    if (opened < 0)
+        return recap_fail(error, -errno, "opening /dev/null");
+    *fd = opened;
+    return 0;
+}
+
+/* A decimal number with nothing but `end` behind it, or -1. `rest` is moved behind that. */
+static int take_number(const char **rest, char end)
+{
+    char *stop;
+    if (**rest < '0' || **rest > '9')
+        return -1;
+    errno = 0;
+    unsigned long number = strtoul(*rest, &stop, 10);
+    if (errno || number > INT_MAX || *stop != end)
+        return -1;
+    *rest = end ? stop + 1 : stop;
+    return (int)number;
+}
+
+static int bind_fd(const char *spec, const char *rest, uint32_t rights, int *fd,
+                   struct recap_error *error)
+{
+    (void)rights;
+    int number = take_number(&rest, '\0');
+    if (number < 0)
+        return linux_bind_malformed(error, spec, "fd: is followed by one descriptor number");
+    int copy = fcntl(number, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0)
+        return recap_fail(error, -errno, "taking our own descriptor %d", number);
+    *fd = copy;
+    return 0;
+}
+
+static int bind_pid(const char *spec, const char *rest, uint32_t rights, int *fd,
+                    struct recap_error *error)
+{
+    (void)rights;
+    int pid = take_number(&rest, ':'), selector = pid < 0 ? -1 : take_number(&rest, '\0');
+    if (pid <= 0 || selector < 0)
+        return linux_bind_malformed(error, spec, "pid: is followed by PID:SELECTOR");
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return recap_fail(error, -errno, "opening process %d", pid);
+    int got = (int)syscall(SYS_pidfd_getfd, pidfd, selector, 0);
+    int result = got < 0 ? -errno : 0;
+    close(pidfd);
+    if (result < 0)
+        return recap_fail(error, result, "taking selector %d of process %d", selector, pid);
+    *fd = got;
+    return 0;
+}
+
+static const struct {
+    const char *prefix;
+    int (*bind)(const char *spec, const char *rest, uint32_t rights, int *fd,
+                struct recap_error *error);
+} forms[] = {
+    {"path:", bind_path},       {"fd:", bind_fd},         {"pid:", bind_pid},
+    {"unix:", linux_bind_unix}, {"tcp:", linux_bind_tcp}, {"null", bind_null},
+};
+
+/* What is wanted has to be permitted; more is no harm. */
+static int check_rights(const char *spec, int fd, uint32_t wanted, struct recap_error *error)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0)
+        return recap_fail(error, -errno, "reading how %s is opened", spec);
+    uint32_t has = linux_rights_of((uint32_t)flags);
+    if ((wanted & has) == wanted)
+        return 0;
+    return recap_refuse(error, RECAP_FAILED, -EACCES, "%s does not permit %s", spec,
+                        wanted & ~has & RECAP_RIGHT_WRITE  ? "writing"
+                        : wanted & ~has & RECAP_RIGHT_READ ? "reading"
+                                                           : "use as a mere path");
+}
 
 int linux_bind(struct recap_kernel *kernel, const char *spec, uint32_t rights, recap_badge *badge,
                struct recap_error *error)
 {
-    (void)kernel;
-    (void)spec;
-    (void)rights;
-    (void)badge;
-    return recap_fail(error, -ENOSYS, "linux_bind");
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        size_t length = strlen(forms[i].prefix);
+        if (strncmp(spec, forms[i].prefix, length) != 0)
+            continue;
+        int fd;
+        int result = forms[i].bind(spec, spec + length, rights, &fd, error);
+        if (result < 0)
+            return result;
+        result = check_rights(spec, fd, rights, error);
+        if (result < 0) {
+            close(fd);
+            return result;
+        }
+        return linux_badge_own(linux_kernel(kernel), fd, badge, error);
+    }
+    return linux_bind_malformed(error, spec, "it starts with none of the known words");
 }
 
-int linux_local(struct recap_kernel *kernel, recap_badge badge, int *fd,
-                struct recap_error *error)
+int linux_local(struct recap_kernel *kernel, recap_badge badge, int *fd, struct recap_error *error)
 {
-    (void)kernel;
-    (void)badge;
-    (void)fd;
-    return recap_fail(error, -ENOSYS, "linux_local");
+    return linux_badge_fd(linux_kernel(kernel), badge, fd, error);
 }
 
-int linux_adopt(struct recap_kernel *kernel, int fd, recap_badge *badge,
-                struct recap_error *error)
+int linux_adopt(struct recap_kernel *kernel, int fd, recap_badge *badge, struct recap_error *error)
 {
-    (void)kernel;
-    (void)fd;
-    (void)badge;
-    return recap_fail(error, -ENOSYS, "linux_adopt");
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0)
+        return recap_fail(error, -errno, "taking our own descriptor %d", fd);
+    return linux_badge_own(linux_kernel(kernel), copy, badge, error);
 }

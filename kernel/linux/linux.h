@@ -187,6 +187,8 @@ void linux_foothold_free(struct linux_foothold *foothold);
 
 /* --- native_pd.c ------------------------------------------------------------------------------ */
 
+/* The rights that O_* flags permit. */
+uint32_t linux_rights_of(uint32_t open_flags);
 /* Accepts NULL. */
 void linux_walk_free(struct linux_walk *walk);
 int linux_request(struct recap_pd *pd, recap_selector selector, struct recap_cap *cap,

@@ -150,7 +150,7 @@ static int next_used(struct linux_pd *pd, recap_selector from, recap_selector *n
     return 0;
 }
 
-static uint32_t rights_of(uint32_t open_flags)
+uint32_t linux_rights_of(uint32_t open_flags)
 {
     if (open_flags & O_PATH)
         return RECAP_RIGHT_PATH;
@@ -201,7 +201,7 @@ static int read_capability(struct linux_pd *pd, recap_selector selector, struct 
     keep_description(pd, badge);
     *cap = (struct recap_cap){.badge = badge,
                               .kind = linux_kind_of(d)->name,
-                              .rights = rights_of(d->open_flags),
+                              .rights = linux_rights_of(d->open_flags),
                               .slot_flags = d->close_on_exec ? RECAP_SLOT_CLOSE_ON_EXEC : 0,
                               .references = 1};
     return 0;

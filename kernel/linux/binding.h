@@ -1,0 +1,16 @@
+/* binding.h: the forms in which people name an object, between the files that implement them. */
+#ifndef RECAP_KERNEL_LINUX_BINDING_H
+#define RECAP_KERNEL_LINUX_BINDING_H
+
+#include "kernel/linux/linux.h"
+
+/* Fills `error` for a specification that cannot be understood. Returns -EINVAL. */
+int linux_bind_malformed(struct recap_error *error, const char *spec, const char *why);
+
+/* Connect to what follows the prefix; the caller gets the descriptor. */
+int linux_bind_unix(const char *spec, const char *rest, uint32_t rights, int *fd,
+                    struct recap_error *error);
+int linux_bind_tcp(const char *spec, const char *rest, uint32_t rights, int *fd,
+                   struct recap_error *error);
+
+#endif
