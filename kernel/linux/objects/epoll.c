@@ -1,11 +1,11 @@
 /* epoll.c: epoll sets.
  *
- * The key of an entry is a description together with the descriptor number under which it was added.
- * Both outlive that number: after close(2) or dup2(2) the entry still watches the old description as
- * long as something holds it. So the target of an entry is not what its number means by now, but
- * what the kernel says (KCMP_EPOLL_TFD). Entries are ties: they are added after everything exists,
- * by a process with a descriptor table of its own in which every target takes its number for a
- * moment.
+ * The key of an entry is a description together with the descriptor number under which it was
+ * added. Both outlive that number: after close(2) or dup2(2) the entry still watches the old
+ * description as long as something holds it. So the target of an entry is not what its number means
+ * by now, but what the kernel says (KCMP_EPOLL_TFD). Entries are ties: they are added after
+ * everything exists, by a process with a descriptor table of its own in which every target takes
+ * its number for a moment.
  *
  * What was ready is found ready again when the set is waited on. An edge-triggered entry that had
  * been reported already is reported once more, which such a waiter has to expect at any time. */
@@ -109,7 +109,8 @@ static int parse(const char *fdinfo, struct entry **entries, size_t *count)
     return 0;
 }
 
-/* --- describe ---------------------------------------------------------------------------------- */
+/* --- describe ----------------------------------------------------------------------------------
+ */
 
 struct search {
     pid_t pid;
@@ -128,8 +129,8 @@ static bool watches(const struct search *search, struct linux_home home)
     struct kcmp_epoll_slot slot = {.efd = (uint32_t)search->set,
                                    .tfd = (uint32_t)search->entry->number,
                                    .toff = search->entry->same};
-    return syscall(SYS_kcmp, kernel_pid(home.pid), kernel_pid(search->pid), KCMP_EPOLL_TFD,
-                   home.fd, &slot) == 0;
+    return syscall(SYS_kcmp, kernel_pid(home.pid), kernel_pid(search->pid), KCMP_EPOLL_TFD, home.fd,
+                   &slot) == 0;
 }
 
 static bool match(void *context, recap_badge badge, struct linux_home home)
@@ -275,7 +276,8 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
     return linux_status_flags_finish(kernel, fd, object, badge, error);
 }
 
-/* --- tie ---------------------------------------------------------------------------------------- */
+/* --- tie ----------------------------------------------------------------------------------------
+ */
 
 struct addition {
     int fd; /* of the target, in our table and then in the table apart */
@@ -354,7 +356,8 @@ static int add_one(const struct additions *additions, struct addition *item)
     return epoll_ctl(additions->set, EPOLL_CTL_ADD, item->number, &item->event) < 0 ? -errno : 0;
 }
 
-/* Disabled entries first: while there are only such ones, what is reported is the one just added. */
+/* Disabled entries first: while there are only such ones, what is reported is the one just added.
+ */
 static int add_all(void *context)
 {
     struct additions *additions = context;
@@ -372,8 +375,7 @@ static int collect(struct linux_kernel *kernel, const struct recap_creation *cre
                    const struct recap_object *object, struct additions *additions,
                    struct recap_error *error)
 {
-    const struct recap_value *list =
-        recap_member(recap_member(object->state, "ties"), "entries");
+    const struct recap_value *list = recap_member(recap_member(object->state, "ties"), "entries");
     size_t count = list && list->type == RECAP_LIST ? list->u.items.count : 0;
     additions->items = calloc(count + 1, sizeof *additions->items);
     if (!additions->items)

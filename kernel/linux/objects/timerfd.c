@@ -67,7 +67,8 @@ static int catch_up(int fd, struct timer *timer, struct recap_error *error)
     return parse(text, timer) ? 0 : recap_fail(error, -EPROTO, "reading the state of a timer");
 }
 
-/* The moment at which an absolute timer expires: its clock and what is left of it, read together. */
+/* The moment at which an absolute timer expires: its clock and what is left of it, read together.
+ */
 static int absolute_value(int fd, clockid_t clock, struct timer *timer, struct recap_error *error)
 {
     struct itimerspec left;

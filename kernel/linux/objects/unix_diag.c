@@ -116,11 +116,11 @@ static int ask(struct request *request)
 
 int linux_unix_diag(uint32_t inode, struct linux_unix_diag **diag)
 {
-    struct request request = {
-        .ask = {.udiag_states = UINT32_MAX,
-                .udiag_ino = inode,
-                .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER |
-                              UDIAG_SHOW_ICONS | UDIAG_SHOW_RQLEN}};
+    struct request request = {.ask = {.udiag_states = UINT32_MAX,
+                                      .udiag_ino = inode,
+                                      .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS |
+                                                    UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS |
+                                                    UDIAG_SHOW_RQLEN}};
     _Alignas(struct nlmsghdr) char buffer[16384];
     int fd = ask(&request);
     if (fd < 0)

@@ -31,7 +31,8 @@ void linux_unix_diag_free(struct linux_unix_diag *diag);
 /* Asks for one socket. -ENOENT: the caller's network namespace has none of that inode. */
 int linux_unix_diag(uint32_t inode, struct linux_unix_diag **diag);
 /* Calls `visit` for every socket of the caller's network namespace in one of `states` (a mask of
- * 1 << TCP_*); name, type and inode are filled. Stops at, and returns, the first non-zero result. */
+ * 1 << TCP_*); name, type and inode are filled. Stops at, and returns, the first non-zero result.
+ */
 int linux_unix_diag_all(uint32_t states,
                         int (*visit)(void *context, const struct linux_unix_diag *diag),
                         void *context);
