@@ -21,22 +21,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fitting.h"
 #include "syscall-names.h"
 
 enum action { COUNT, LIST, KILL, KILL_AFTER, FAIL, SHORT };
 
 static const struct {
     const char *name;
-    int numbers; /* that follow the name on the command line */
+    int least, most; /* numbers that follow the name on the command line */
 } actions[] = {
-    [COUNT] = {"count", 0},          [LIST] = {"list", 0}, [KILL] = {"kill", 1},
-    [KILL_AFTER] = {"killafter", 1}, [FAIL] = {"fail", 2}, [SHORT] = {"short", 1},
+    [COUNT] = {"count", 0, 0},          [LIST] = {"list", 0, 0}, [KILL] = {"kill", 1, 1},
+    [KILL_AFTER] = {"killafter", 1, 1}, [FAIL] = {"fail", 1, 2}, [SHORT] = {"short", 1, 1},
 };
 
 struct stepper {
     enum action action;
     unsigned long which; /* the call concerned, from 1 on */
-    int failure;         /* the errno of FAIL */
+    int failure;         /* the errno of FAIL; 0: one that fits the call */
     bool threads;
     FILE *report; /* NULL: say nothing */
     pid_t command;
@@ -55,7 +56,7 @@ static _Noreturn void usage(void)
 {
     fputs("Usage: stepper [-v] [-t] [-o FILE] count|list -- COMMAND...\n"
           "       stepper [-v] [-t] [-o FILE] kill|killafter|short N -- COMMAND...\n"
-          "       stepper [-v] [-t] [-o FILE] fail N ERRNO -- COMMAND...\n"
+          "       stepper [-v] [-t] [-o FILE] fail N [ERRNO] -- COMMAND...\n"
           "-v: tell the call concerned, on standard error or in FILE; -t: threads count too.\n"
           "Exits as COMMAND does, or with 128 and the number of the signal that ended it.\n",
           stderr);
@@ -93,27 +94,6 @@ static void set_registers(pid_t thread, const struct user_regs_struct *registers
         die("setting registers");
 }
 
-/* Calls that have no way to fail: a command that saw them fail would be harmed by us alone. */
-static bool cannot_fail(long number)
-{
-    switch (number) {
-    case SYS_exit:
-    case SYS_exit_group:
-    case SYS_rt_sigreturn:
-    case SYS_getpid:
-    case SYS_gettid:
-    case SYS_getuid:
-    case SYS_geteuid:
-    case SYS_getgid:
-    case SYS_getegid:
-    case SYS_umask:
-    case SYS_set_tid_address:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* Whether a call that creates a task makes a thread of the same process. */
 static bool makes_thread(pid_t thread, const struct user_regs_struct *registers)
 {
@@ -147,7 +127,9 @@ static void enter_call(struct stepper *stepper, pid_t thread)
         kill(stepper->command, SIGKILL);
     } else if (stepper->action == FAIL) {
         /* Whatever close returns, the descriptor is free: the call is made and its answer lost. */
-        if (cannot_fail((long)registers.orig_rax))
+        int fitting = fitting_errno((long)registers.orig_rax);
+        stepper->failure = stepper->failure ? stepper->failure : fitting;
+        if (!fitting)
             stepper->pending = 0;
         else if (registers.orig_rax != SYS_close)
             registers.orig_rax = (unsigned long long)-1;
@@ -338,9 +320,12 @@ int main(int argc, char **argv)
     size_t action = 0;
     while (action < known && (optind == argc || strcmp(argv[optind], actions[action].name) != 0))
         action++;
-    int numbers = action < known ? actions[action].numbers : 0;
-    int at = optind + 1 + numbers;
-    if (action == known || at + 1 >= argc || strcmp(argv[at], "--") != 0)
+    int command = optind + 1;
+    while (command < argc && strcmp(argv[command], "--") != 0)
+        command++;
+    int numbers = command - optind - 1;
+    if (action == known || numbers < actions[action].least || numbers > actions[action].most ||
+        command + 1 >= argc)
         usage();
     stepper.action = (enum action)action;
     if (numbers > 0)
@@ -350,7 +335,7 @@ int main(int argc, char **argv)
     if (stepper.action <= LIST && !stepper.report)
         stepper.report = stdout;
 
-    stepper.command = start(&argv[at + 1]);
+    stepper.command = start(&argv[command + 1]);
     run_to_entry(stepper.command);
     int result = run(&stepper);
     if (stepper.action == COUNT)
