@@ -167,5 +167,9 @@ struct recap_kernel_ops {
 
 /* The backend for the kernel that the caller runs on. */
 int recap_linux_open(struct recap_kernel **kernel, struct recap_error *error);
+/* Has what is created from now on live in a PID namespace of its own, where every PID is free. Also
+ * happens by itself where the caller may not choose PIDs otherwise. */
+int recap_linux_enter_namespace(struct recap_kernel *kernel, struct recap_error *error);
+bool recap_linux_in_namespace(const struct recap_kernel *kernel);
 
 #endif

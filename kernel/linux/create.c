@@ -1,15 +1,146 @@
-/* create.c: a fresh process that is to become a checkpointed one. */
-#include "kernel/linux/linux.h"
+/* create.c: a fresh process that is to become a checkpointed one.
+ *
+ * A child of ours with exactly the wanted PID, which at once gives up everything that it inherited.
+ * Until we trace it, it lives only as long as a pipe to us; from then on the kernel ends it with us
+ * (PTRACE_O_EXITKILL). So however Recap ends, no half-restored process stays.
+ */
+#include "kernel/linux/abi.h"
+#include "kernel/linux/namespace.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What the fresh process does until we stop it: nothing, and without a signal reaching it. */
+static _Noreturn void wait_to_be_stopped(int lifeline)
+{
+    char byte;
+    if (dup2(lifeline, 0) < 0 || syscall(SYS_close_range, 1, ~0u, 0) < 0)
+        _exit(1);
+    while (read(0, &byte, 1) != 0)
+        ;
+    _exit(1);
+}
+
+/* clone3 with the PID of choice; the new PID as we see it, or a negative errno. */
+static pid_t clone_as(pid_t wanted, int lifeline, int ours)
+{
+    pid_t set_tid[1] = {wanted};
+    struct clone_args arguments = {
+        .exit_signal = SIGCHLD, .set_tid = (uintptr_t)set_tid, .set_tid_size = 1};
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid == 0) {
+        close(ours);
+        wait_to_be_stopped(lifeline);
+    }
+    pid_t result = pid < 0 ? -errno : (pid_t)pid;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return result;
+}
+
+static int say_taken(pid_t wanted, struct recap_error *error)
+{
+    char path[32], name[32] = "";
+    snprintf(path, sizeof path, "/proc/%d/comm", wanted);
+    if (linux_procfs_read_into(AT_FDCWD, path, name, sizeof name) > 0)
+        name[strcspn(name, "\n")] = '\0';
+    recap_refuse(error, RECAP_FAILED, -EEXIST, "process id %d is taken%s%s%s", wanted,
+                 name[0] ? " by \"" : "", name, name[0] ? "\"" : "");
+    return recap_error_remedy(error, "end that process, or restore with --namespace, where every "
+                                     "process id is free");
+}
+
+/* The fresh process, in the namespaces that it takes. */
+static pid_t start(struct linux_kernel *kernel, pid_t wanted, int ends[2],
+                   struct recap_error *error)
+{
+    pid_t pid = clone_as(wanted, ends[0], ends[1]);
+    if (pid == -EPERM && !kernel->own_namespace) {
+        int result = linux_namespace_enter(kernel, error);
+        if (result < 0)
+            return result;
+        pid = clone_as(wanted, ends[0], ends[1]);
+    }
+    if (pid == -EEXIST) {
+        say_taken(wanted, error);
+        return -EEXIST;
+    }
+    return pid < 0 ? recap_fail(error, pid, "making a process with id %d", wanted) : pid;
+}
+
+/* A registration that the fresh process inherited points into memory that is about to go. */
+static int forget_rseq(struct linux_pd *pd, struct linux_batch *batch)
+{
+    struct __ptrace_rseq_configuration rseq = {0};
+    if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, pd->pid, sizeof rseq, &rseq) < 0 ||
+        !rseq.rseq_abi_pointer)
+        return -1;
+    return (int)linux_batch_call(batch, SYS_rseq, rseq.rseq_abi_pointer, rseq.rseq_abi_size, 1,
+                                 rseq.signature);
+}
+
+static int empty(struct linux_pd *pd, struct recap_error *error)
+{
+    struct linux_batch *batch = linux_batch_new(pd, 0);
+    size_t closing = linux_batch_call(batch, SYS_close_range, 0, ~0u, 0);
+    int rseq = forget_rseq(pd, batch);
+    int result = linux_batch_run(batch, error);
+    if (result == 0)
+        result = linux_batch_check(batch, closing, "closing inherited descriptors", error);
+    if (result == 0 && rseq >= 0)
+        result = linux_batch_check(batch, (size_t)rseq, "leaving restartable sequences", error);
+    linux_batch_free(batch);
+    return result;
+}
 
 int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph,
                     const struct recap_pd_image *plan, struct recap_pd **pd,
                     struct recap_error *error)
 {
-    (void)kernel;
     (void)graph;
-    (void)plan;
-    (void)pd;
-    return recap_fail(error, -ENOSYS, "linux_pd_create");
+    int ends[2];
+    if (!plan->id || plan->id > INT32_MAX)
+        return recap_refuse(error, RECAP_DAMAGED, -EINVAL, "%llu is not a process id",
+                            (unsigned long long)plan->id);
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return recap_fail(error, -errno, "making a pipe");
+    pid_t pid = start(linux_kernel(kernel), (pid_t)plan->id, ends, error);
+    close(ends[0]);
+    if (pid < 0) {
+        close(ends[1]);
+        return pid;
+    }
+    struct recap_pd *made;
+    int result = linux_pd_open(kernel, (uint64_t)pid, &made, error);
+    if (result < 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        close(ends[1]);
+        return result;
+    }
+    linux_pd(made)->created = true;
+    linux_pd(made)->own_parent = true;
+    result = linux_suspend(made, error);
+    /* Traced from here on, or about to be killed: the pipe has served. */
+    close(ends[1]);
+    if (result == 0)
+        result = empty(linux_pd(made), error);
+    if (result < 0) {
+        linux_pd_close(made);
+        return result;
+    }
+    *pd = made;
+    return 0;
 }

@@ -1,6 +1,6 @@
 /* linux.c: opening the Linux backend, and its table. */
 #include "kernel/linux/badges.h"
-#include "kernel/linux/linux.h"
+#include "kernel/linux/namespace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 static void linux_close(struct recap_kernel *kernel)
 {
     struct linux_kernel *k = linux_kernel(kernel);
+    linux_namespace_leave(k);
     linux_badges_free(k->badges);
     free(k->release);
     free(k);
@@ -72,4 +73,14 @@ int recap_linux_open(struct recap_kernel **kernel, struct recap_error *error)
     }
     *kernel = &k->base;
     return 0;
+}
+
+int recap_linux_enter_namespace(struct recap_kernel *kernel, struct recap_error *error)
+{
+    return linux_namespace_enter(linux_kernel(kernel), error);
+}
+
+bool recap_linux_in_namespace(const struct recap_kernel *kernel)
+{
+    return ((const struct linux_kernel *)kernel)->own_namespace;
 }

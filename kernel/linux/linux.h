@@ -24,6 +24,7 @@ struct linux_kernel {
     uint64_t moment;
     /* Set when restore had to enter namespaces of its own to choose PIDs (namespace.c). */
     bool own_namespace;
+    int lifeline; /* tells the init of that namespace when we are gone */
 };
 
 struct linux_thread {
@@ -199,7 +200,7 @@ int linux_install_many(struct recap_pd *pd, const recap_selector *selectors,
                        const struct recap_cap *caps, size_t count, struct recap_error *error);
 int linux_remove(struct recap_pd *pd, recap_selector selector, struct recap_error *error);
 
-/* --- pd.c: open, create, close; examine.c; namespace.c ------------------------------------------ */
+/* --- pd.c, create.c: open, create, close; examine.c ------------------------------------------ */
 
 int linux_pd_list(struct recap_kernel *kernel, uint64_t **ids, size_t *count,
                   struct recap_error *error);
