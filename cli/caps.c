@@ -22,12 +22,14 @@ struct entry {
 
 struct object {
     const char *kind;
-    char *label;
-    size_t holders; /* selectors that refer to it */
+    const char *label;
+    size_t holders;               /* selectors that refer to it */
+    recap_selector first, second; /* of them */
 };
 
 struct listing {
     struct session session;
+    struct recap_arena *arena;       /* the labels' */
     struct recap_badge_map *numbers; /* badge -> index + 1 */
     struct entry *entries;
     size_t entry_count, entry_capacity;
@@ -37,8 +39,7 @@ struct listing {
 
 static void clear_listing(struct listing *listing)
 {
-    for (size_t i = 0; i < listing->object_count; i++)
-        free(listing->objects[i].label);
+    recap_arena_free(listing->arena);
     free(listing->objects);
     free(listing->entries);
     recap_badge_map_free(listing->numbers);
@@ -82,9 +83,10 @@ static int out_of_memory(struct listing *listing)
     return recap_fail(&listing->session.error, -ENOMEM, "listing the capability space");
 }
 
-/* Enters what `cap` refers to, if it is new, and sets its index. */
-static int enter_object(struct listing *listing, const struct recap_cap *cap, size_t *index)
+/* Enters what the capability refers to, if it is new, and sets its index. */
+static int enter_object(struct listing *listing, struct entry *entry)
 {
+    const struct recap_cap *cap = &entry->cap;
     uint64_t number = recap_badge_map_id(listing->numbers, cap->badge);
     if (!number) {
         struct object *objects = with_room(listing->objects, listing->object_count,
@@ -95,13 +97,16 @@ static int enter_object(struct listing *listing, const struct recap_cap *cap, si
         number = listing->object_count + 1;
         if (recap_badge_map_add(listing->numbers, cap->badge, number) < 0)
             return out_of_memory(listing);
-        char *label = session_label(&listing->session, cap->badge);
-        if (!label)
-            return out_of_memory(listing);
+        struct recap_kernel *kernel = listing->session.kernel;
+        const char *label = "";
+        kernel->ops->label(kernel, cap->badge, listing->arena, &label, NULL);
         objects[listing->object_count++] = (struct object){.kind = cap->kind, .label = label};
     }
-    *index = number - 1;
-    listing->objects[*index].holders++;
+    entry->object = number - 1;
+    struct object *object = &listing->objects[entry->object];
+    if (object->holders < 2)
+        *(object->holders ? &object->second : &object->first) = entry->selector;
+    object->holders++;
     return 0;
 }
 
@@ -120,7 +125,7 @@ static int walk(struct listing *listing)
         if (!entries)
             return out_of_memory(listing);
         listing->entries = entries;
-        result = enter_object(listing, &entry.cap, &entry.object);
+        result = enter_object(listing, &entry);
         if (result < 0)
             return result;
         entries[listing->entry_count++] = entry;
@@ -130,8 +135,8 @@ static int walk(struct listing *listing)
 
 static int print_table(const struct listing *listing)
 {
-    static const char *const heads[] = {"SELECTOR", "KIND",   "RIGHTS",    "FLAGS",
-                                        "BADGE",    "SHARED", "REFERS TO", NULL};
+    static const char *const heads[] = {"SELECTOR", "KIND",    "RIGHTS",    "FLAGS",
+                                        "BADGE",    "SAME AS", "REFERS TO", NULL};
     struct table *table = table_new(heads);
     char rights[128];
     for (size_t i = 0; i < listing->entry_count; i++) {
@@ -143,10 +148,13 @@ static int print_table(const struct listing *listing)
         table_cell(table, "%s",
                    entry->cap.slot_flags & RECAP_SLOT_CLOSE_ON_EXEC ? "close-on-exec" : "-");
         table_cell(table, "%zu", entry->object + 1);
-        if (object->holders > 1)
-            table_cell(table, "by %zu", object->holders);
-        else
+        if (object->holders == 1)
             table_cell(table, "-");
+        else if (entry->selector != object->first)
+            table_cell(table, "%llu", (unsigned long long)object->first);
+        else
+            table_cell(table, object->holders > 2 ? "%llu ..." : "%llu",
+                       (unsigned long long)object->second);
         table_cell(table, "%s", object->label);
     }
     int result = table_print(table, stdout);
@@ -207,6 +215,8 @@ int caps_command(int argc, char **argv)
         listing.numbers ? session_open(&listing.session, arguments.pid) : out_of_memory(&listing);
     if (result == 0)
         result = walk(&listing);
+    if (result == 0 && recap_arena_failed(listing.arena))
+        result = out_of_memory(&listing);
     if (result < 0)
         return report_failure(arguments.json, &listing.session.error, NULL);
     return arguments.json ? print_json(&listing, arguments.pid) : print_table(&listing);

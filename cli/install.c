@@ -71,12 +71,13 @@ int install_command(int argc, char **argv)
         "PID SELECTOR OBJECT",
         "Place a capability for OBJECT at SELECTOR of a running process. What was there is closed "
         "in the same step; the process does not notice otherwise.\n\n"
-        "OBJECT is one of path:FILE[,MODE], fd:N (of recap itself), pid:PID:SELECTOR, unix:PATH, "
+        "OBJECT is one of path:FILE[,OPTION]... (r, w, rw, append, create, truncate, nonblock), "
+        "fd:N (of recap itself), pid:PID:SELECTOR, unix:PATH, "
         "tcp:HOST:PORT and null."
         "\vExamples:\n"
-        "  recap install 1234 1 path:/var/log/app.log,append   standard output\n"
-        "  recap install 1234 2 null                           standard error\n"
-        "  recap install 1234 9 pid:1235:4                     shared with 1235\n",
+        "  recap install 1234 1 path:app.log,append,create  its standard output\n"
+        "  recap install 1234 2 null                        its standard error\n"
+        "  recap install 1234 9 pid:1235:4                  what 1235 holds at 4\n",
         NULL,
         NULL,
         NULL};
