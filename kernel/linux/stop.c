@@ -1,0 +1,150 @@
+/* stop.c: waiting for ptrace stops, and running a stub from one stop call to the next. */
+#include "kernel/linux/foothold.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* A stop mostly comes within microseconds, sooner than this process could fall asleep and be woken:
+ * it looks for a while before it sleeps. */
+#define EAGER_NS 60000
+
+static int wait_status(pid_t tid, int64_t limit_ns)
+{
+    int64_t start = now_ns();
+    int64_t nap = 50000;
+    for (;;) {
+        int status;
+        int64_t waited = now_ns() - start;
+        int flags = __WALL | (limit_ns || waited < EAGER_NS ? WNOHANG : 0);
+        pid_t got = waitpid(tid, &status, flags);
+        if (got == tid)
+            return status;
+        if (got < 0 && errno != EINTR)
+            return -errno;
+        if (waited < EAGER_NS) {
+            sched_yield();
+        } else if (limit_ns) {
+            if (waited > limit_ns)
+                return -ETIMEDOUT;
+            nanosleep(&(struct timespec){.tv_nsec = nap}, NULL);
+            nap = nap < 1000000 ? nap * 2 : nap;
+        }
+    }
+}
+
+void linux_stop_wait(pid_t tid, int64_t limit_ns, struct linux_stopped *stopped)
+{
+    int status = wait_status(tid, limit_ns);
+    *stopped = (struct linux_stopped){.stop = LINUX_STOP_GONE};
+    if (status == -ETIMEDOUT)
+        stopped->stop = LINUX_STOP_LATE;
+    if (status < 0 || !WIFSTOPPED(status))
+        return;
+    unsigned long child = 0;
+    stopped->signal = WSTOPSIG(status);
+    switch (status >> 16) {
+    case PTRACE_EVENT_STOP:
+        stopped->stop = LINUX_STOP_TRAP;
+        break;
+    case PTRACE_EVENT_EXIT:
+        stopped->stop = LINUX_STOP_EXIT;
+        break;
+    case PTRACE_EVENT_CLONE:
+        stopped->stop = LINUX_STOP_CLONE;
+        ptrace(PTRACE_GETEVENTMSG, tid, 0, &child);
+        stopped->child = (pid_t)child;
+        break;
+    default:
+        stopped->stop = LINUX_STOP_SIGNAL;
+        if (stopped->signal == (SIGTRAP | 0x80))
+            stopped->stop = LINUX_STOP_CALL;
+    }
+}
+
+/* Whether the thread has just made the stub's stop call. */
+static bool at_stop_call(const struct linux_pd *pd, const struct linux_thread *thread, int signal)
+{
+    struct user_regs_struct r;
+    if (ptrace(PTRACE_GETREGS, thread->tid, 0, &r) != 0)
+        return false;
+    return r.orig_rax == SYS_tgkill && r.rax == 0 && (pid_t)r.rdi == pd->vpid &&
+           (pid_t)r.rsi == thread->vtid && (int)r.rdx == signal;
+}
+
+static int gone(struct linux_pd *pd, struct linux_thread *thread, struct recap_error *error)
+{
+    thread->stopped = false;
+    thread->seized = false;
+    return recap_fail(error, -ESRCH, "thread %d of process %d ended", thread->vtid, pd->pid);
+}
+
+/* A signal of the number that ends batches came from elsewhere. It has to wait in its queue like all
+ * others: the kernel puts a signal back that is blocked when it would be delivered. From then on the
+ * number cannot be used. */
+static void give_up_signal(struct linux_pd *pd, struct linux_thread *thread, int signal)
+{
+    uint64_t all = UINT64_MAX;
+    ptrace(PTRACE_SETSIGMASK, thread->tid, sizeof all, &all);
+    pd->foothold->signal = 0;
+    thread->home->signal = signal;
+}
+
+bool linux_stop_stepping(const struct linux_pd *pd, const struct linux_registers *home)
+{
+    return home->ending == 0 || home->ending != pd->foothold->signal;
+}
+
+int linux_stop_run(struct linux_pd *pd, size_t index, struct recap_error *error)
+{
+    struct linux_thread *thread = &pd->threads[index];
+    struct linux_registers *home = thread->home;
+    int ending = home->ending;
+    for (;;) {
+        struct linux_stopped stopped;
+        if (ptrace(linux_stop_stepping(pd, home) ? PTRACE_SYSCALL : PTRACE_CONT, thread->tid, 0, home->signal) != 0)
+            return gone(pd, thread, error);
+        home->signal = 0;
+        linux_stop_wait(thread->tid, 0, &stopped);
+        switch (stopped.stop) {
+        case LINUX_STOP_TRAP:
+        case LINUX_STOP_LATE:
+            break;
+        case LINUX_STOP_CALL:
+            if (at_stop_call(pd, thread, ending))
+                return 0;
+            break;
+        case LINUX_STOP_SIGNAL:
+            if (stopped.signal == ending) {
+                if (at_stop_call(pd, thread, ending))
+                    return 0;
+                give_up_signal(pd, thread, ending);
+            } else if (stopped.signal == SIGSTOP) {
+                home->signal = SIGSTOP;
+            } else {
+                return recap_fail(error, -EFAULT, "signal %d while acting inside process %d",
+                                  stopped.signal, pd->pid);
+            }
+            break;
+        case LINUX_STOP_CLONE:
+            if (pd->foothold->child_count < pd->foothold->child_room)
+                pd->foothold->children[pd->foothold->child_count++] = stopped.child;
+            break;
+        case LINUX_STOP_EXIT:
+        case LINUX_STOP_GONE:
+            return gone(pd, thread, error);
+        }
+    }
+}

@@ -1,0 +1,460 @@
+/* suspend.c: stopping all threads of a process without a trace, and letting them go again. */
+#include "kernel/linux/foothold.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT)
+
+/* What the kernel keeps to itself: results of system calls that are to be made again. */
+#define ERESTARTSYS 512
+#define ERESTARTNOINTR 513
+#define ERESTARTNOHAND 514
+#define ERESTART_RESTARTBLOCK 516
+
+static int read_text(int directory, const char *path, char *buffer, size_t size)
+{
+    int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t length = read(fd, buffer, size - 1);
+    int code = -errno;
+    close(fd);
+    if (length < 0)
+        return code;
+    buffer[length] = 0;
+    return 0;
+}
+
+/* The number after "NAME:" in a status text. */
+static long status_number(const char *text, const char *name)
+{
+    const char *field = strstr(text, name);
+    return field ? strtol(field + strlen(name), NULL, 10) : -1;
+}
+
+/* Says why the kernel did not let us stop the process. */
+static int explain(struct linux_pd *pd, int code, struct recap_error *error)
+{
+    char status[4096];
+    if (read_text(pd->proc, "status", status, sizeof status) != 0)
+        return recap_fail(error, -ESRCH, "process %d ended", pd->pid);
+    long tracer = status_number(status, "\nTracerPid:");
+    if (tracer > 0) {
+        char path[64], name[64] = "";
+        snprintf(path, sizeof path, "/proc/%ld/comm", tracer);
+        read_text(AT_FDCWD, path, name, sizeof name);
+        name[strcspn(name, "\n")] = 0;
+        if (strcmp(name, "recap") == 0)
+            recap_refuse(error, RECAP_FAILED, -EBUSY,
+                         "process %d is being checkpointed by recap (pid %ld)", pd->pid, tracer);
+        else
+            recap_refuse(error, RECAP_FAILED, -EBUSY, "process %d is traced by %s (pid %ld)",
+                         pd->pid, name[0] ? name : "another process", tracer);
+        recap_error_remedy(error, "try again when it has let go");
+        return -EBUSY;
+    }
+    if (strstr(status, "\nState:\tZ") || strstr(status, "\nState:\tX")) {
+        if (strstr(status, "\nThreads:\t1\n") || strstr(status, "\nThreads:\t0\n"))
+            return recap_refuse(error, RECAP_FAILED, -ESRCH, "process %d has ended", pd->pid);
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "the main thread of process %d has ended and left others behind",
+                            pd->pid);
+    }
+    if (strstr(status, "\nKthread:\t1"))
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "%d is a thread of the kernel and not a process", pd->pid);
+    if (pd->pid == getpid())
+        return recap_refuse(error, RECAP_USAGE, -EINVAL, "a process cannot stop itself");
+    recap_fail(error, code, "stopping process %d", pd->pid);
+    if (code == -EPERM)
+        recap_error_remedy(error, "run as the owner of the process or as root; a process that "
+                                  "changed its credentials or is protected by the system's "
+                                  "ptrace policy needs root");
+    return code;
+}
+
+/* When the thread last ran, on the scheduler's clock; -1: unknown. */
+static int64_t last_ran(int directory, const char *path)
+{
+    char text[512];
+    if (read_text(directory, path, text, sizeof text) != 0)
+        return -1;
+    const char *field = strstr(text, "se.exec_start");
+    field = field ? strchr(field, ':') : NULL;
+    if (!field)
+        return -1;
+    char *end;
+    int64_t ms = strtoll(field + 1, &end, 10);
+    if (*end != '.')
+        return -1;
+    return ms * 1000000 + strtoll(end + 1, NULL, 10);
+}
+
+static struct linux_thread *find_thread(struct linux_pd *pd, pid_t tid)
+{
+    for (size_t i = 0; i < pd->thread_count; i++)
+        if (pd->threads[i].tid == tid)
+            return &pd->threads[i];
+    return NULL;
+}
+
+static struct linux_thread *add_thread(struct linux_pd *pd, pid_t tid)
+{
+    if ((pd->thread_count & (pd->thread_count - 1)) == 0) {
+        size_t room = pd->thread_count ? pd->thread_count * 2 : 1;
+        struct linux_thread *threads = reallocarray(pd->threads, room, sizeof *threads);
+        if (!threads)
+            return NULL;
+        pd->threads = threads;
+    }
+    struct linux_registers *home = calloc(1, sizeof *home);
+    if (!home)
+        return NULL;
+    struct linux_thread *thread = &pd->threads[pd->thread_count++];
+    *thread = (struct linux_thread){.tid = tid, .vtid = tid, .home = home};
+    home->blocked_ns = -1;
+    return thread;
+}
+
+static void drop_thread(struct linux_pd *pd, size_t index)
+{
+    free(pd->threads[index].home);
+    pd->thread_count--;
+    memmove(&pd->threads[index], &pd->threads[index + 1],
+            (pd->thread_count - index) * sizeof *pd->threads);
+}
+
+/* Seizes one thread and asks it to stop. 0, also when it is already ending. */
+static int interrupt(struct linux_pd *pd, pid_t tid, int64_t now, struct recap_error *error)
+{
+    if (ptrace(PTRACE_SEIZE, tid, 0, OPTIONS) != 0) {
+        int code = -errno;
+        /* Threads may end at any time; the first one stands for the process. */
+        if (tid != pd->pid && pd->thread_count > 0 && (code == -ESRCH || code == -EPERM))
+            return 0;
+        return explain(pd, code, error);
+    }
+    struct linux_thread *thread = add_thread(pd, tid);
+    if (!thread) {
+        ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+        struct linux_stopped stopped;
+        linux_stop_wait(tid, LINUX_STOP_LIMIT_MS * INT64_C(1000000), &stopped);
+        ptrace(PTRACE_DETACH, tid, 0, 0);
+        return recap_fail(error, -ENOMEM, "stopping process %d", pd->pid);
+    }
+    thread->seized = true;
+    if (now >= 0) {
+        char path[48];
+        snprintf(path, sizeof path, "task/%d/sched", tid);
+        int64_t ran = last_ran(pd->proc, path);
+        thread->home->blocked_ns = ran < 0 ? -1 : ran < now ? now - ran : 0;
+    }
+    ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+    return 0;
+}
+
+/* Interrupts every thread that is not yet ours. Returns how many, or a negative errno. */
+static int interrupt_all(struct linux_pd *pd, DIR *tasks, int64_t now, struct recap_error *error)
+{
+    int found = 0;
+    struct dirent *entry;
+    rewinddir(tasks);
+    while ((entry = readdir(tasks))) {
+        pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (tid <= 0 || find_thread(pd, tid))
+            continue;
+        size_t before = pd->thread_count;
+        int code = interrupt(pd, tid, now, error);
+        if (code != 0)
+            return code;
+        found += pd->thread_count > before;
+    }
+    return found;
+}
+
+/* Whether a call that returned -EINTR was merely waiting: nobody but its own signal handlers should
+ * ever see that, and the kernel does not restart it by itself. */
+static bool waited_in_vain(uint64_t number)
+{
+    switch (number) {
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+    case SYS_semop:
+    case SYS_semtimedop:
+    case SYS_rt_sigtimedwait:
+    case SYS_io_getevents:
+    case SYS_io_pgetevents:
+    case SYS_io_uring_enter:
+    case SYS_futex_waitv:
+    case SYS_read:
+    case SYS_readv:
+    case SYS_write:
+    case SYS_writev:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_recvmmsg:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_accept:
+    case SYS_accept4:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Puts a restartable sequence that the thread was inside to its abort handler, as the kernel does with
+ * every thread that was preempted. */
+static void abort_sequence(struct linux_pd *pd, struct linux_thread *thread)
+{
+    struct __ptrace_rseq_configuration rseq;
+    struct user_regs_struct *r = &thread->home->stopped;
+    if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, thread->tid, sizeof rseq, &rseq) < 0 ||
+        rseq.rseq_abi_pointer == 0)
+        return;
+    uint64_t section = 0;
+    struct {
+        uint32_t version, flags;
+        uint64_t start, length, abort;
+    } sequence;
+    struct iovec local = {&section, sizeof section};
+    struct iovec remote = {(void *)(rseq.rseq_abi_pointer + 8), sizeof section};
+    if (process_vm_readv(pd->pid, &local, 1, &remote, 1, 0) != sizeof section || section == 0)
+        return;
+    local = (struct iovec){&sequence, sizeof sequence};
+    remote = (struct iovec){(void *)section, sizeof sequence};
+    if (process_vm_readv(pd->pid, &local, 1, &remote, 1, 0) != sizeof sequence)
+        return;
+    if (sequence.version == 0 && r->rip - sequence.start < sequence.length)
+        r->rip = sequence.abort;
+}
+
+/* How the thread would go on by itself: what the kernel does before it returns to the program. */
+static void find_way_home(struct linux_registers *home)
+{
+    struct user_regs_struct *r = &home->home;
+    *r = home->stopped;
+    if ((int64_t)r->orig_rax < 0)
+        return;
+    switch (-(int64_t)r->rax) {
+    case ERESTARTSYS:
+    case ERESTARTNOINTR:
+    case ERESTARTNOHAND:
+        r->rax = r->orig_rax;
+        r->rip -= 2;
+        break;
+    case ERESTART_RESTARTBLOCK:
+        r->rax = SYS_restart_syscall;
+        r->rip -= 2;
+        break;
+    }
+}
+
+static int read_registers(struct linux_pd *pd, struct linux_thread *thread,
+                          struct recap_error *error)
+{
+    struct linux_registers *home = thread->home;
+    struct user_regs_struct *r = &home->stopped;
+    if (ptrace(PTRACE_GETREGS, thread->tid, 0, r) != 0 ||
+        ptrace(PTRACE_GETSIGMASK, thread->tid, sizeof home->mask, &home->mask) != 0)
+        return recap_fail(error, -errno, "reading the registers of thread %d", thread->tid);
+    if (r->cs != 0x33)
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "thread %d runs 32-bit code, and only 64-bit is supported",
+                            thread->tid);
+    if ((int64_t)r->orig_rax >= 0 && (int64_t)r->rax == -EINTR && !home->group_stopped &&
+        waited_in_vain(r->orig_rax)) {
+        /* The kernel then decides when the thread goes on: -EINTR if a handler runs, else again.
+         * The time that passed is taken off where a register holds the timeout. */
+        r->rax = (uint64_t)-ERESTARTNOHAND;
+        int32_t timeout = (int32_t)r->r10;
+        if ((r->orig_rax == SYS_epoll_wait || r->orig_rax == SYS_epoll_pwait) && timeout > 0 &&
+            home->blocked_ns > 0) {
+            int64_t left = timeout - home->blocked_ns / 1000000;
+            r->r10 = (uint64_t)(left > 0 ? left : 0);
+        }
+        if (ptrace(PTRACE_SETREGS, thread->tid, 0, r) != 0)
+            return recap_fail(error, -errno, "setting the registers of thread %d", thread->tid);
+    }
+    if ((int64_t)r->orig_rax < 0)
+        abort_sequence(pd, thread);
+    find_way_home(home);
+    return 0;
+}
+
+/* Waits for one interrupted thread. -ECHILD: it ended meanwhile. */
+static int await(struct linux_pd *pd, struct linux_thread *thread, struct recap_error *error)
+{
+    for (;;) {
+        struct linux_stopped stopped;
+        linux_stop_wait(thread->tid, LINUX_STOP_LIMIT_MS * INT64_C(1000000), &stopped);
+        switch (stopped.stop) {
+        case LINUX_STOP_EXIT:
+            ptrace(PTRACE_CONT, thread->tid, 0, 0);
+            if (thread->tid == pd->pid) {
+                /* Nothing reports its end while other threads live on. */
+                thread->seized = false;
+                return recap_fail(error, -ESRCH, "process %d ends", pd->pid);
+            }
+            continue;
+        case LINUX_STOP_GONE:
+            thread->seized = false;
+            return -ECHILD;
+        case LINUX_STOP_LATE:
+            return recap_fail(error, -EBUSY,
+                              "thread %d of process %d waits in the kernel and does not stop",
+                              thread->tid, pd->pid);
+        case LINUX_STOP_SIGNAL:
+            thread->home->signal = stopped.signal;
+            break;
+        default:
+            thread->home->group_stopped = stopped.signal != SIGTRAP;
+            break;
+        }
+        thread->stopped = true;
+        return read_registers(pd, thread, error);
+    }
+}
+
+/* The thread ids as the component itself knows them. */
+static int read_own_ids(struct linux_pd *pd, struct recap_error *error)
+{
+    char ours[64], theirs[64];
+    ssize_t a = readlink("/proc/self/ns/pid", ours, sizeof ours);
+    ssize_t b = readlinkat(pd->proc, "ns/pid", theirs, sizeof theirs);
+    if (a > 0 && a == b && memcmp(ours, theirs, (size_t)a) == 0) {
+        for (size_t i = 0; i < pd->thread_count; i++)
+            pd->threads[i].vtid = pd->threads[i].tid;
+        return 0;
+    }
+    for (size_t i = 0; i < pd->thread_count; i++) {
+        char path[48], status[4096];
+        snprintf(path, sizeof path, "task/%d/status", pd->threads[i].tid);
+        int code = read_text(pd->proc, path, status, sizeof status);
+        const char *ids = code == 0 ? strstr(status, "\nNSpid:") : NULL;
+        if (!ids)
+            return recap_fail(error, code ? code : -EINVAL, "reading the ids of thread %d",
+                              pd->threads[i].tid);
+        size_t length = strcspn(ids + 1, "\n");
+        const char *last = ids + 1 + length;
+        while (last[-1] >= '0' && last[-1] <= '9')
+            last--;
+        pd->threads[i].vtid = (pid_t)strtol(last, NULL, 10);
+    }
+    return 0;
+}
+
+static void let_go(struct linux_pd *pd)
+{
+    for (size_t i = 0; i < pd->thread_count; i++) {
+        struct linux_thread *thread = &pd->threads[i];
+        if (thread->seized && !thread->stopped) {
+            struct linux_stopped stopped;
+            linux_stop_wait(thread->tid, LINUX_STOP_LIMIT_MS * INT64_C(1000000), &stopped);
+            if (stopped.stop == LINUX_STOP_SIGNAL)
+                thread->home->signal = stopped.signal;
+        }
+        if (thread->seized)
+            ptrace(PTRACE_DETACH, thread->tid, 0, thread->home->signal);
+        free(thread->home);
+    }
+    free(pd->threads);
+    pd->threads = NULL;
+    pd->thread_count = 0;
+    pd->suspended = false;
+}
+
+/* Threads that are stopped and have started the way home by themselves after an earlier tracer died
+ * must be let home first: their code is where ours will be. */
+static bool stub_in_use(const struct linux_pd *pd)
+{
+    const struct linux_foothold *foothold = pd->foothold;
+    for (size_t i = 0; foothold->area && i < pd->thread_count; i++)
+        if (pd->threads[i].home->stopped.rip - foothold->area < foothold->area_size)
+            return true;
+    return false;
+}
+
+static int stop_all(struct linux_pd *pd, struct recap_error *error)
+{
+    int tasks_fd = openat(pd->proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *tasks = tasks_fd < 0 ? NULL : fdopendir(tasks_fd);
+    if (!tasks) {
+        if (tasks_fd >= 0)
+            close(tasks_fd);
+        return explain(pd, -ESRCH, error);
+    }
+    sched_yield();
+    int64_t now = last_ran(AT_FDCWD, "/proc/thread-self/sched");
+    size_t waited = 0;
+    int code = interrupt(pd, pd->pid, now, error);
+    while (code == 0) {
+        int found = interrupt_all(pd, tasks, now, error);
+        code = found < 0 ? found : 0;
+        if (code != 0 || (found == 0 && waited == pd->thread_count))
+            break;
+        while (code == 0 && waited < pd->thread_count) {
+            code = await(pd, &pd->threads[waited], error);
+            if (code == -ECHILD && waited > 0) {
+                drop_thread(pd, waited);
+                code = 0;
+            } else if (code == -ECHILD) {
+                code = recap_fail(error, -ESRCH, "process %d ended", pd->pid);
+            } else if (code == 0) {
+                waited++;
+            }
+        }
+    }
+    closedir(tasks);
+    return code;
+}
+
+int linux_suspend(struct recap_pd *base, struct recap_error *error)
+{
+    struct linux_pd *pd = linux_pd(base);
+    if (pd->suspended)
+        return 0;
+    for (int attempt = 0;; attempt++) {
+        int code = stop_all(pd, error);
+        if (code == 0)
+            code = read_own_ids(pd, error);
+        if (code == 0)
+            code = linux_foothold_find(pd, error);
+        if (code != 0) {
+            let_go(pd);
+            return code;
+        }
+        if (!stub_in_use(pd))
+            break;
+        let_go(pd);
+        if (attempt == 200)
+            return recap_fail(error, -EBUSY,
+                              "process %d still finishes what an earlier recap began", pd->pid);
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    pd->suspended = true;
+    return 0;
+}
+
+int linux_resume(struct recap_pd *base, struct recap_error *error)
+{
+    struct linux_pd *pd = linux_pd(base);
+    if (!pd->suspended)
+        return 0;
+    int code = linux_foothold_leave(pd, error);
+    let_go(pd);
+    return code;
+}
