@@ -156,7 +156,7 @@ static void settle(struct linux_badge_class *class)
 
 /* A new entry for a description of `process` (NULL: our own), not placed yet. */
 static struct linux_badge_entry *add_description(struct linux_badges *badges,
-                                                 struct linux_home home, uint64_t inode,
+                                                 const struct linux_description *description,
                                                  struct linux_badge_class *class,
                                                  struct linux_badge_process *process)
 {
@@ -164,21 +164,23 @@ static struct linux_badge_entry *add_description(struct linux_badges *badges,
     if (!entry)
         return NULL;
     entry->process = process;
-    entry->node.pid = home.pid;
-    entry->node.fd = home.fd;
+    entry->rights = linux_rights_of(description->open_flags);
+    entry->node.pid = description->pid;
+    entry->node.fd = description->fd;
     entry->node.priority = (uint32_t)((entry->badge * 0x9e3779b97f4a7c15u) >> 29);
-    if (inode && linux_badge_index_add(&badges->inodes, &entry->by_inode, inode) < 0)
+    if (linux_description_has_ends(description) &&
+        linux_badge_index_add(&badges->inodes, &entry->by_inode, description->status.st_ino) < 0)
         return NULL; /* without a class nothing refers to it, and it goes with the table */
     entry->class = class;
     return entry;
 }
 
 /* `met`: there was an entry already. */
-static int enter(struct linux_badges *badges, struct linux_home home, uint64_t immutable,
-                 uint64_t inode, struct linux_badge_entry **entry, bool *met,
-                 struct recap_error *error)
+static int enter(struct linux_badges *badges, const struct linux_description *description,
+                 struct linux_badge_entry **entry, bool *met, struct recap_error *error)
 {
-    struct linux_badge_class *class = class_of(badges, immutable);
+    struct linux_home home = {description->pid, description->fd};
+    struct linux_badge_class *class = class_of(badges, linux_description_immutable(description));
     struct linux_badge_process *process = home.pid ? process_of(badges, home.pid) : NULL;
     if (!class || (home.pid && !process))
         return recap_fail(error, -ENOMEM, "entering a badge");
@@ -192,7 +194,7 @@ static int enter(struct linux_badges *badges, struct linux_home home, uint64_t i
         *entry = ENTRY_OF(struct linux_badge_entry, found, node);
         return 0;
     }
-    struct linux_badge_entry *new = add_description(badges, home, inode, class, process);
+    struct linux_badge_entry *new = add_description(badges, description, class, process);
     if (!new)
         return recap_fail(error, -ENOMEM, "entering a badge");
     place(new, parent, at);
@@ -200,12 +202,12 @@ static int enter(struct linux_badges *badges, struct linux_home home, uint64_t i
     return 0;
 }
 
-int linux_badge_enter(struct linux_kernel *kernel, struct linux_home home, uint64_t immutable,
-                      uint64_t inode, recap_badge *badge, struct recap_error *error)
+int linux_badge_enter(struct linux_kernel *kernel, const struct linux_description *description,
+                      recap_badge *badge, struct recap_error *error)
 {
     struct linux_badge_entry *entry;
     bool met;
-    int result = enter(kernel->badges, home, immutable, inode, &entry, &met, error);
+    int result = enter(kernel->badges, description, &entry, &met, error);
     if (result == 0)
         *badge = entry->badge;
     return result;
@@ -218,9 +220,7 @@ int linux_badge_at(struct linux_kernel *kernel, struct linux_home home, recap_ba
     int result = linux_description_read(home, &description, error);
     if (result < 0)
         return result;
-    bool ends = linux_description_has_ends(description);
-    result = linux_badge_enter(kernel, home, linux_description_immutable(description),
-                               ends ? description->status.st_ino : 0, badge, error);
+    result = linux_badge_enter(kernel, description, badge, error);
     linux_description_free(description);
     return result;
 }
@@ -230,13 +230,10 @@ int linux_badge_own(struct linux_kernel *kernel, int fd, recap_badge *badge,
 {
     struct linux_description *description;
     struct linux_badge_entry *entry;
-    struct linux_home home = {0, fd};
     bool met = false;
-    int result = linux_description_read(home, &description, error);
+    int result = linux_description_read((struct linux_home){0, fd}, &description, error);
     if (result == 0) {
-        bool ends = linux_description_has_ends(description);
-        result = enter(kernel->badges, home, linux_description_immutable(description),
-                       ends ? description->status.st_ino : 0, &entry, &met, error);
+        result = enter(kernel->badges, description, &entry, &met, error);
         linux_description_free(description);
     }
     if (result < 0 || (met && !entry->process)) {
@@ -303,6 +300,18 @@ int linux_badge_fd(struct linux_kernel *kernel, recap_badge badge, int *fd,
 static bool is_known(const struct linux_badge_entry *entry)
 {
     return entry->class && entry->node.placed;
+}
+
+uint32_t linux_badge_rights(struct linux_kernel *kernel, recap_badge badge)
+{
+    const struct linux_badge_entry *entry = linux_badge_entry(kernel, badge);
+    return entry ? entry->rights : 0;
+}
+
+bool linux_badge_is_still(struct linux_kernel *kernel, recap_badge badge)
+{
+    const struct linux_badge_entry *entry = linux_badge_entry(kernel, badge);
+    return entry && entry->read && entry->moment == kernel->moment;
 }
 
 recap_badge linux_badge_with_inode(struct linux_kernel *kernel, uint64_t inode, recap_badge after)

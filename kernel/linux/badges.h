@@ -35,6 +35,7 @@ struct linux_badge_entry {
     struct linux_badge_process *process; /* NULL: the home is our own descriptor */
     struct linux_badge_entry *next; /* of the same process while placed, of the class unsettled */
     recap_badge badge;
+    uint32_t rights;
     const char *kind; /* of an inner object */
     uint64_t major, minor;
     void *data;

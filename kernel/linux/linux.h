@@ -84,11 +84,10 @@ struct linux_home {
     int fd;
 };
 
-/* The badge of the description at `home`, equal to an earlier one iff kcmp says so. Only
- * descriptions with equal `immutable` are compared (linux_description_immutable). `inode` (0: none)
- * is what linux_badge_with_inode finds it by. */
-int linux_badge_enter(struct linux_kernel *kernel, struct linux_home home, uint64_t immutable,
-                      uint64_t inode, recap_badge *badge, struct recap_error *error);
+struct linux_description;
+/* The badge of a description that was just read, equal to an earlier one iff kcmp says so. */
+int linux_badge_enter(struct linux_kernel *kernel, const struct linux_description *description,
+                      recap_badge *badge, struct recap_error *error);
 /* The same, reading first what it needs: what descriptor home.fd of home.pid refers to now.
  * -EBADF: nothing. */
 int linux_badge_at(struct linux_kernel *kernel, struct linux_home home, recap_badge *badge,
@@ -98,6 +97,10 @@ int linux_badge_at(struct linux_kernel *kernel, struct linux_home home, recap_ba
  * have been requested; costs per description of that inode. */
 recap_badge linux_badge_with_inode(struct linux_kernel *kernel, uint64_t inode,
                                    recap_badge after);
+/* The rights that a description gives: its access mode; 0 for an inner object. */
+uint32_t linux_badge_rights(struct linux_kernel *kernel, recap_badge badge);
+/* Whether the badge was entered while its PD was suspended, and the PD still is. */
+bool linux_badge_is_still(struct linux_kernel *kernel, recap_badge badge);
 /* The badge of an inner object, whose identity the kernel states as a kind and two numbers
  * (device and inode). `data` (may be NULL) is kept with it and freed with the kernel. */
 int linux_badge_inner(struct linux_kernel *kernel, const char *kind, uint64_t major,

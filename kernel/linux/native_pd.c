@@ -192,8 +192,7 @@ static int read_capability(struct linux_pd *pd, recap_selector selector, struct 
         return recap_fail(error, result, "reading descriptor %d of process %d", home.fd,
                           (int)pd->pid);
     recap_badge badge;
-    result = linux_badge_enter(pd->kernel, home, linux_description_immutable(d),
-                               linux_description_has_ends(d) ? d->status.st_ino : 0, &badge, error);
+    result = linux_badge_enter(pd->kernel, d, &badge, error);
     if (result == -EBADF && !pd->suspended)
         return 0;
     if (result < 0)
