@@ -99,9 +99,10 @@ class Live:
             sys.exit(1)
         return False
 
-    def bring(self, program):
-        source = os.path.abspath(program)
-        return shutil.copy(source, os.path.join(self.folder, os.path.basename(source)))
+    def bring(self, program, name=None):
+        """A copy of a program in the test's folder."""
+        return shutil.copy(os.path.abspath(program),
+                           self.path(name or os.path.basename(program)))
 
     def path(self, name):
         return os.path.join(self.folder, name)
