@@ -136,6 +136,18 @@ uint64_t linux_foothold_last(const struct linux_pd *pd);
 int linux_foothold_other(struct linux_pd *pd, size_t thread, const struct linux_stub_call *calls,
                          size_t count, int64_t *results, struct recap_error *error);
 
+/* --- foothold_move.c: of a created process ------------------------------------------------------ */
+
+/* Moves everything that acts inside a created process (code, workshop) into [address, address +
+ * size), which is free and stays free for it: from now on it takes memory only from there, so the
+ * rest of the process can be unmapped and rebuilt, its vDSO too. */
+int linux_foothold_move(struct linux_pd *pd, uint64_t address, uint64_t size,
+                        struct recap_error *error);
+/* The lowest stretch of memory that ends above `from` and is the foothold's, not the process's;
+ * false: there is none. What a listing of the process's memory leaves out. */
+bool linux_foothold_takes(const struct linux_pd *pd, uint64_t from, uint64_t *start,
+                          uint64_t *end);
+
 /* --- batch.c: what only install needs ----------------------------------------------------------- */
 
 /* Moves the socket that carries descriptors to a number of at least `least`, out of the way of those

@@ -203,16 +203,17 @@ int linux_mappings_parse(char *text, struct linux_mapping **items, size_t *count
     return 0;
 }
 
-int linux_mappings_read(int proc, struct linux_mappings *mappings, struct recap_error *error)
+int linux_mappings_read(int proc, bool details, struct linux_mappings *mappings,
+                        struct recap_error *error)
 {
     struct linux_mappings read = {0};
-    int result = linux_procfs_read(proc, "smaps", &read.text, NULL);
+    int result = linux_procfs_read(proc, details ? "smaps" : "maps", &read.text, NULL);
     if (result < 0)
-        return recap_fail(error, result, "reading the list of mappings (/proc/PID/smaps)");
+        return recap_fail(error, result, "reading the list of mappings");
     result = linux_mappings_parse(read.text, &read.items, &read.count);
     if (result < 0) {
         free(read.text);
-        return recap_fail(error, result, "understanding the list of mappings (/proc/PID/smaps)");
+        return recap_fail(error, result, "understanding the list of mappings");
     }
     if (read.count && read.items[read.count - 1].name &&
         strcmp(read.items[read.count - 1].name, "[vsyscall]") == 0)

@@ -55,9 +55,11 @@ struct linux_mappings {
 /* Parses the text of /proc/PID/smaps, which it changes. 0, -ENOMEM, or -EPROTO for a text that is
  * none. */
 int linux_mappings_parse(char *text, struct linux_mapping **items, size_t *count);
-/* Lists the mappings of the process whose /proc/PID directory is `proc`. The kernel's own vsyscall
- * page, which is in every process, is left out. */
-int linux_mappings_read(int proc, struct linux_mappings *mappings, struct recap_error *error);
+/* Lists the mappings of the process whose /proc/PID directory is `proc`; without `details` only
+ * what comes before flags_text, which costs no walk over its pages. The kernel's own vsyscall page,
+ * which is in every process, is left out. */
+int linux_mappings_read(int proc, bool details, struct linux_mappings *mappings,
+                        struct recap_error *error);
 void linux_mappings_clear(struct linux_mappings *mappings);
 /* The flags in a text as the kernel writes it (or an image has it). */
 uint32_t linux_mapping_flags(const char *text);

@@ -1,4 +1,5 @@
 /* memory_read.c: the regions of a process with their own content, and reading and writing it. */
+#include "kernel/linux/foothold.h"
 #include "kernel/linux/mapped.h"
 #include "kernel/linux/mappings.h"
 
@@ -182,6 +183,24 @@ static int add_region(struct reading *reading, const struct linux_mapping *mappi
     return recap_arena_failed(arena) ? out_of_memory(reading) : 0;
 }
 
+/* Adds a mapping without what is ours in it: the kernel may have merged the foothold with memory of
+ * the process. */
+static int add_mapping(struct reading *reading, const struct linux_mapping *mapping)
+{
+    struct linux_mapping piece = *mapping;
+    uint64_t from, to;
+    int result = 0;
+    while (result == 0 && linux_foothold_takes(reading->pd, piece.start, &from, &to) &&
+           from < mapping->end) {
+        piece.end = from;
+        if (piece.start < piece.end)
+            result = add_region(reading, &piece);
+        piece.start = to;
+    }
+    piece.end = mapping->end;
+    return result == 0 && piece.start < piece.end ? add_region(reading, &piece) : result;
+}
+
 int linux_regions(struct recap_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,
                   struct recap_error *error)
 {
@@ -190,7 +209,7 @@ int linux_regions(struct recap_pd *pd, struct recap_graph *graph, struct recap_p
         .pd = linux_pd(pd), .graph = graph, .image = image, .pass = ++passes, .error = error};
     int result = linux_shared_memory_device(&reading.shared_memory, error);
     if (result == 0)
-        result = linux_mappings_read(reading.pd->proc, &reading.mappings, error);
+        result = linux_mappings_read(reading.pd->proc, true, &reading.mappings, error);
     if (result == 0)
         result = linux_pages_open(reading.pd->proc, &reading.mappings, &reading.pages, error);
     if (result == 0)
@@ -200,7 +219,7 @@ int linux_regions(struct recap_pd *pd, struct recap_graph *graph, struct recap_p
     reading.more = result == 1;
     result = 0;
     for (size_t i = 0; result == 0 && i < reading.mappings.count; i++)
-        result = add_region(&reading, &reading.mappings.items[i]);
+        result = add_mapping(&reading, &reading.mappings.items[i]);
     return result;
 }
 

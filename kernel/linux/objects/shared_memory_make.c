@@ -131,7 +131,8 @@ static int make_memfd(const struct recap_creation *creation, const struct recap_
 bool linux_shared_memory_is_anonymous(const struct recap_object *object)
 {
     const char *form = recap_text_or_null(object->state, "form");
-    return form && strcmp(form, "anonymous") == 0;
+    return object->kind && strcmp(object->kind, "shared-memory") == 0 && form &&
+           strcmp(form, "anonymous") == 0;
 }
 
 int linux_shared_memory_create(struct linux_kernel *kernel, const struct recap_creation *creation,
