@@ -18,8 +18,8 @@
 static int lost(struct linux_pd *pd, ssize_t done, const char *what, uint64_t address,
                 struct recap_error *error)
 {
-    return recap_fail(error, done < 0 ? -errno : -EFAULT, "%s the memory of process %d at %#lx", what,
-                      pd->pid, address);
+    return recap_fail(error, done < 0 ? -errno : -EFAULT, "%s the memory of process %d at %#lx",
+                      what, pd->pid, address);
 }
 
 int linux_access_read(struct linux_pd *pd, uint64_t address, void *bytes, size_t length,

@@ -1,7 +1,8 @@
 /* batch.c: remote system calls in batches.
  *
  * Entries and data are kept in a mirror of the chunks of target memory that a batch takes, so the
- * addresses that its caller sees are those of the target, and a run is one write, one stop, one read.
+ * addresses that its caller sees are those of the target, and a run is one write, one stop, one
+ * read.
  */
 #include "kernel/linux/batch.h"
 
@@ -27,7 +28,6 @@ struct linux_batch *linux_batch_new(struct linux_pd *pd, size_t thread)
         return NULL;
     batch->pd = pd;
     batch->thread = thread;
-    batch->socket_above = -1;
     if (linux_foothold_stand(pd, &batch->error) == 0)
         pd->foothold->batches++;
     return batch;
@@ -66,8 +66,8 @@ static void *grow(struct linux_batch *batch, void *items, size_t count, size_t *
 
 #define GROW(batch, items, count, room)                                                            \
     (__extension__({                                                                               \
-        void *grown_ = grow(batch, (batch)->items, (batch)->count, &(batch)->room,                 \
-                            sizeof *(batch)->items);                                               \
+        void *grown_ =                                                                             \
+            grow(batch, (batch)->items, (batch)->count, &(batch)->room, sizeof *(batch)->items);   \
         if (grown_)                                                                                \
             (batch)->items = grown_;                                                               \
         grown_ != NULL;                                                                            \
@@ -102,8 +102,7 @@ static void *take(struct linux_batch *batch, size_t size, uint64_t *address)
     if (batch->error.code != 0)
         return NULL;
     size = (size + 15) & ~(size_t)15;
-    struct linux_chunk *chunk =
-        batch->chunk_count ? &batch->chunks[batch->chunk_count - 1] : NULL;
+    struct linux_chunk *chunk = batch->chunk_count ? &batch->chunks[batch->chunk_count - 1] : NULL;
     if (!chunk || chunk->size - chunk->used < size)
         chunk = add_chunk(batch, size);
     if (!chunk)
@@ -197,20 +196,13 @@ void linux_batch_use_fd(struct linux_batch *batch, size_t token, size_t call, in
 {
     if (!batch || batch->error.code != 0)
         return;
-    if (token >= batch->token_count || call >= batch->call_count || argument < 0 ||
-        argument > 5) {
+    if (token >= batch->token_count || call >= batch->call_count || argument < 0 || argument > 5) {
         fail(batch, -EINVAL);
         return;
     }
     if (GROW(batch, uses, use_count, use_room))
         batch->uses[batch->use_count++] =
             (struct linux_use){.token = token, .call = call, .argument = argument};
-}
-
-void linux_batch_socket_above(struct linux_batch *batch, int least)
-{
-    if (batch)
-        batch->socket_above = least;
 }
 
 void linux_batch_keep_fd(struct linux_batch *batch, size_t token)
@@ -242,7 +234,6 @@ int linux_batch_check(const struct linux_batch *batch, size_t call, const char *
     int64_t result = linux_batch_result(batch, call);
     /* The kernel returns errors in this range and nothing else there. */
     if (result < 0 && result >= -4095)
-        return recap_fail(error, (int)result, "%s in process %d", what,
-                          batch ? batch->pd->pid : 0);
+        return recap_fail(error, (int)result, "%s in process %d", what, batch ? batch->pd->pid : 0);
     return 0;
 }

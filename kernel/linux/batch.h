@@ -1,5 +1,5 @@
-/* batch.h: the inside of a batch, shared by the file that builds it, the one that runs it and the one
- * that sends descriptors along. */
+/* batch.h: the inside of a batch, shared by the file that builds it, the one that runs it and the
+ * one that sends descriptors along. */
 #ifndef RECAP_KERNEL_LINUX_BATCH_H
 #define RECAP_KERNEL_LINUX_BATCH_H
 
@@ -53,7 +53,6 @@ struct linux_batch {
     size_t token_count, token_room;
     struct linux_use *uses;
     size_t use_count, use_room;
-    int socket_above; /* -1: wherever it lands */
 };
 
 /* The place in the mirror of an address that the batch owns, or NULL. */
@@ -81,16 +80,15 @@ void linux_sequence_copy(struct linux_sequence *sequence, uint64_t from, size_t 
 /* Appends a stop call. */
 void linux_sequence_stop(struct linux_sequence *sequence);
 
-/* --- batch_send.c ------------------------------------------------------------------------------ */
+/* --- batch_send.c ------------------------------------------------------------------------------
+ */
 
 /* What receives the descriptors before the calls, and what closes them after. */
 struct linux_sending {
     uint64_t number; /* address of the socket's number in the target */
-    struct linux_entry *close;
-    uint64_t close_address;
 };
 void linux_sending_before(struct linux_sequence *sequence, struct linux_sending *sending);
-void linux_sending_after(struct linux_sequence *sequence, struct linux_sending *sending);
+void linux_sending_after(struct linux_sequence *sequence);
 /* While the target stands at the stop in between: sends them. */
 int linux_sending_send(struct linux_batch *batch, struct linux_sending *sending,
                        struct recap_error *error);

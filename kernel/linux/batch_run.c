@@ -69,10 +69,9 @@ static int transfer(struct linux_batch *batch, bool write, struct recap_error *e
 {
     for (size_t i = 0; i < batch->chunk_count; i++) {
         struct linux_chunk *chunk = &batch->chunks[i];
-        int code = write ? linux_access_write(batch->pd, chunk->address, chunk->bytes,
-                                              chunk->used, error)
-                         : linux_access_read(batch->pd, chunk->address, chunk->bytes, chunk->used,
-                                             error);
+        int code =
+            write ? linux_access_write(batch->pd, chunk->address, chunk->bytes, chunk->used, error)
+                  : linux_access_read(batch->pd, chunk->address, chunk->bytes, chunk->used, error);
         if (code != 0)
             return code;
     }
@@ -116,7 +115,7 @@ static int run_entries(struct linux_batch *batch, struct recap_error *error)
             link_chains(&sequence, i);
     }
     if (batch->token_count)
-        linux_sending_after(&sequence, &sending);
+        linux_sending_after(&sequence);
     if (batch->error.code == 0 && !sequence.first)
         return 0;
     if (batch->thread != 0)
@@ -156,8 +155,8 @@ static bool needs_result(const struct linux_batch *batch, size_t index, size_t f
     return false;
 }
 
-/* Another thread of a live process makes a few calls at a time, as constants in code: it never reads
- * memory that the leader might have unmapped. */
+/* Another thread of a live process makes a few calls at a time, as constants in code: it never
+ * reads memory that the leader might have unmapped. */
 static int run_constants(struct linux_batch *batch, struct recap_error *error)
 {
     if (batch->token_count)
@@ -202,8 +201,7 @@ int linux_batch_run(struct linux_batch *batch, struct recap_error *error)
     return run_entries(batch, error);
 }
 
-int linux_batch_run_all(struct linux_batch *const *batches, size_t count,
-                        struct recap_error *error)
+int linux_batch_run_all(struct linux_batch *const *batches, size_t count, struct recap_error *error)
 {
     int result = 0;
     for (size_t i = 0; result == 0 && i < count; i++)

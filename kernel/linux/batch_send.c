@@ -1,9 +1,9 @@
 /* batch_send.c: descriptors that travel into the target with a batch.
  *
- * The target makes a datagram socket and stops; we take a descriptor of the same socket, and send to
- * its own address what the target then receives. No other socket has to exist, and nothing of it is
- * left when either side dies: without a message the target's receiving fails at once, its numbers
- * stay -1, and every call on them fails with EBADF.
+ * The target makes a datagram socket and stops; we take a descriptor of the same socket, and send
+ * to its own address what the target then receives. No other socket has to exist, and nothing of it
+ * is left when either side dies: without a message the target's receiving fails at once, its
+ * numbers stay -1, and every call on them fails with EBADF.
  */
 #include "kernel/linux/batch.h"
 
@@ -28,8 +28,8 @@ static uint64_t argument(uint64_t entry, int index)
     return entry + offsetof(struct linux_entry, arguments) + (uint64_t)index * 8;
 }
 
-/* The receiving call of up to PER_MESSAGE descriptors from token `first` on. Returns where its first
- * argument is. */
+/* The receiving call of up to PER_MESSAGE descriptors from token `first` on. Returns where its
+ * first argument is. */
 static uint64_t receive(struct linux_sequence *sequence, size_t first, size_t count)
 {
     struct linux_batch *batch = sequence->batch;
@@ -112,20 +112,6 @@ void linux_sending_before(struct linux_sequence *sequence, struct linux_sending 
     }
     linux_sequence_call(sequence, SYS_socket, CALL(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC), &made);
     sending->number = made;
-    if (batch->socket_above >= 0) {
-        uint64_t moved = 0, closed = 0;
-        struct linux_entry *move = linux_batch_entry(
-            batch, SYS_fcntl, CALL(UINT64_MAX, F_DUPFD_CLOEXEC, (uint64_t)batch->socket_above),
-            &moved);
-        struct linux_entry *close = linux_batch_entry(batch, SYS_close, CALL(UINT64_MAX), &closed);
-        linux_sequence_copy(sequence, made, 8,
-                            (const uint64_t[2]){argument(moved, 0), argument(closed, 0)}, 2);
-        if (move && close) {
-            linux_sequence_add(sequence, move, moved);
-            linux_sequence_add(sequence, close, closed);
-        }
-        sending->number = moved;
-    }
     linux_sequence_stop(sequence);
     struct linux_sequence receiving = {.batch = batch};
     for (size_t i = 0; i < messages; i++) {
@@ -135,11 +121,11 @@ void linux_sending_before(struct linux_sequence *sequence, struct linux_sending 
     }
     for (size_t i = 0; i < batch->token_count; i++)
         if (!batch->tokens[i].keep)
-            batch->tokens[i].close = linux_batch_entry(batch, SYS_close, CALL(UINT32_MAX),
-                                                       &batch->tokens[i].closing);
-    sending->close =
-        linux_batch_entry(batch, SYS_close, CALL(UINT64_MAX), &sending->close_address);
-    places[messages] = argument(sending->close_address, 0);
+            batch->tokens[i].close =
+                linux_batch_entry(batch, SYS_close, CALL(UINT32_MAX), &batch->tokens[i].closing);
+    uint64_t closing = 0;
+    linux_sequence_call(&receiving, SYS_close, CALL(UINT64_MAX), &closing);
+    places[messages] = argument(closing, 0);
     linux_sequence_copy(sequence, sending->number, 8, places, messages + 1);
     if (batch->error.code == 0) {
         sequence->last->next = receiving.first;
@@ -149,7 +135,7 @@ void linux_sending_before(struct linux_sequence *sequence, struct linux_sending 
     free(places);
 }
 
-void linux_sending_after(struct linux_sequence *sequence, struct linux_sending *sending)
+void linux_sending_after(struct linux_sequence *sequence)
 {
     struct linux_batch *batch = sequence->batch;
     if (batch->error.code != 0)
@@ -157,7 +143,6 @@ void linux_sending_after(struct linux_sequence *sequence, struct linux_sending *
     for (size_t i = 0; i < batch->token_count; i++)
         if (!batch->tokens[i].keep)
             linux_sequence_add(sequence, batch->tokens[i].close, batch->tokens[i].closing);
-    linux_sequence_add(sequence, sending->close, sending->close_address);
 }
 
 static int send_some(int socket, const struct sockaddr_un *name, socklen_t length,

@@ -76,21 +76,21 @@ static int choose_signal(struct linux_pd *pd, struct recap_error *error)
     status[length] = 0;
     const char *seccomp = strstr(status, "\nSeccomp:\t");
     if (seccomp && seccomp[strlen("\nSeccomp:\t")] != '0') {
-        recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                     "process %d filters its system calls (seccomp), and one that Recap makes inside "
-                     "it may be its end",
-                     pd->pid);
+        recap_refuse(
+            error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+            "process %d filters its system calls (seccomp), and one that Recap makes inside "
+            "it may be its end",
+            pd->pid);
         return -EOPNOTSUPP;
     }
-    uint64_t pending =
-        status_mask(status, "\nSigPnd:\t") | status_mask(status, "\nShdPnd:\t");
+    uint64_t pending = status_mask(status, "\nSigPnd:\t") | status_mask(status, "\nShdPnd:\t");
     uint64_t caught = status_mask(status, "\nSigCgt:\t");
     uint64_t ignored = status_mask(status, "\nSigIgn:\t");
     uint64_t quiet = (ignored & ~caught) | ((BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCHLD)) & ~caught);
     /* SIGCONT and the stop signals drop each other from the queues; faults are forced. */
-    quiet &= ~(BIT(SIGKILL) | BIT(SIGSTOP) | BIT(SIGCONT) | BIT(SIGTSTP) | BIT(SIGTTIN) |
-               BIT(SIGTTOU) | BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) |
-               BIT(SIGFPE) | BIT(SIGSYS));
+    quiet &=
+        ~(BIT(SIGKILL) | BIT(SIGSTOP) | BIT(SIGCONT) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) |
+          BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGSYS));
     quiet &= ~pending;
     for (size_t i = 0; i < pd->thread_count; i++)
         if (pd->threads[i].home->signal)
@@ -131,8 +131,7 @@ static int send_away(struct linux_thread *thread, int signal, uint64_t way_home,
 }
 
 /* Sets a thread that stands at the last stop of its stub back to where it was. */
-static int bring_back(struct linux_pd *pd, struct linux_thread *thread,
-                      struct recap_error *error)
+static int bring_back(struct linux_pd *pd, struct linux_thread *thread, struct recap_error *error)
 {
     struct linux_registers *home = thread->home;
     if (linux_stop_stepping(pd, home) && ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0) == 0 &&

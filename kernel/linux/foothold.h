@@ -1,9 +1,9 @@
 /* foothold.h: what a stopped thread was doing, and how Recap acts inside a process.
  *
  * A stub of machine code lies in the zero padding behind the vDSO's text. It makes the system calls
- * of a batch, and it ends in the *way home*: code that loads every register from constants and jumps
- * to where the thread was. Nothing is written to the target's stack or to memory of its own, and a
- * thread whose tracer dies at any instant runs its batch out and goes home by itself.
+ * of a batch, and it ends in the *way home*: code that loads every register from constants and
+ * jumps to where the thread was. Nothing is written to the target's stack or to memory of its own,
+ * and a thread whose tracer dies at any instant runs its batch out and goes home by itself.
  */
 #ifndef RECAP_KERNEL_LINUX_FOOTHOLD_H
 #define RECAP_KERNEL_LINUX_FOOTHOLD_H
@@ -16,10 +16,11 @@
 
 /* How a thread was when it stopped. */
 struct linux_registers {
-    /* As the kernel shows them: of an interrupted system call, orig_rax is its number and rax what it
-     * is about to return (-ERESTART* mostly). Calls that would show a mere stop to the program as
-     * -EINTR stand here as -ERESTARTNOHAND instead. A thread that was inside a restartable sequence
-     * stands at its abort handler. Setting them back lets the kernel restart the call itself. */
+    /* As the kernel shows them: of an interrupted system call, orig_rax is its number and rax what
+     * it is about to return (-ERESTART* mostly). Calls that would show a mere stop to the program
+     * as -EINTR stand here as -ERESTARTNOHAND instead. A thread that was inside a restartable
+     * sequence stands at its abort handler. Setting them back lets the kernel restart the call
+     * itself. */
     struct user_regs_struct stopped;
     /* The same as the program goes on by itself: the system call is about to be made (again). */
     struct user_regs_struct home;
@@ -32,19 +33,19 @@ struct linux_registers {
 };
 
 struct linux_foothold {
-    int memory;      /* /proc/PID/mem */
-    uint64_t area;   /* padding that takes the stubs */
+    int memory;    /* /proc/PID/mem */
+    uint64_t area; /* padding that takes the stubs */
     size_t area_size;
-    size_t used;     /* bytes of it that hold the leader's stub */
-    size_t dirtied;  /* bytes of it that were written */
-    int signal;      /* ends a batch: one that the target ignores; 0: none, step instead */
-    bool standing;   /* the leader's stub and the workshop are there */
-    uint64_t loop;   /* addresses in the leader's stub */
+    size_t used;    /* bytes of it that hold the leader's stub */
+    size_t dirtied; /* bytes of it that were written */
+    int signal;     /* ends a batch: one that the target ignores; 0: none, step instead */
+    bool standing;  /* the leader's stub and the workshop are there */
+    uint64_t loop;  /* addresses in the leader's stub */
     uint64_t tail;
     struct user_regs_struct template; /* registers that run the leader's loop */
-    uint64_t workshop; /* memory in the target for calls and data */
+    uint64_t workshop;                /* memory in the target for calls and data */
     size_t workshop_size;
-    uint64_t free;     /* where the unused part of the workshop, or of its last extent, begins */
+    uint64_t free; /* where the unused part of the workshop, or of its last extent, begins */
     uint64_t free_end;
     size_t extents;  /* further mappings, each unmapped by an entry of the header */
     size_t batches;  /* alive: the memory is handed back when none is left */
@@ -115,7 +116,8 @@ bool linux_stop_stepping(const struct linux_pd *pd, const struct linux_registers
 /* Lets a stopped thread that runs a stub go on to its next stop call. */
 int linux_stop_run(struct linux_pd *pd, size_t thread, struct recap_error *error);
 
-/* --- foothold.c -------------------------------------------------------------------------------- */
+/* --- foothold.c --------------------------------------------------------------------------------
+ */
 
 /* Finds the padding. */
 int linux_foothold_find(struct linux_pd *pd, struct recap_error *error);
@@ -126,8 +128,8 @@ int linux_foothold_leave(struct linux_pd *pd, struct recap_error *error);
 /* Memory for a batch. */
 int linux_foothold_take(struct linux_pd *pd, size_t size, uint64_t *address,
                         struct recap_error *error);
-/* Has the leader (or any thread of a created process) run the entries from `first` on, up to the next
- * stop call. */
+/* Has the leader (or any thread of a created process) run the entries from `first` on, up to the
+ * next stop call. */
 int linux_foothold_run(struct linux_pd *pd, size_t thread, uint64_t first,
                        struct recap_error *error);
 /* The address of the entry that ends every batch of the leader. */
@@ -150,15 +152,13 @@ bool linux_foothold_takes(const struct linux_pd *pd, uint64_t from, uint64_t *st
 
 /* --- batch.c: what only install needs ----------------------------------------------------------- */
 
-/* Moves the socket that carries descriptors to a number of at least `least`, out of the way of those
- * that arrive. */
-void linux_batch_socket_above(struct linux_batch *batch, int least);
 /* The received descriptor stays open under the number that it arrived at. */
 void linux_batch_keep_fd(struct linux_batch *batch, size_t token);
 /* The number under which it arrived; -1: it did not. */
 int linux_batch_arrived(const struct linux_batch *batch, size_t token);
 
-/* --- access.c: memory of a stopped process ------------------------------------------------------- */
+/* --- access.c: memory of a stopped process -------------------------------------------------------
+ */
 
 int linux_access_read(struct linux_pd *pd, uint64_t address, void *bytes, size_t length,
                       struct recap_error *error);

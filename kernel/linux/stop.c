@@ -91,9 +91,9 @@ static int gone(struct linux_pd *pd, struct linux_thread *thread, struct recap_e
     return recap_fail(error, -ESRCH, "thread %d of process %d ended", thread->vtid, pd->pid);
 }
 
-/* A signal of the number that ends batches came from elsewhere. It has to wait in its queue like all
- * others: the kernel puts a signal back that is blocked when it would be delivered. From then on the
- * number cannot be used. */
+/* A signal of the number that ends batches came from elsewhere. It has to wait in its queue like
+ * all others: the kernel puts a signal back that is blocked when it would be delivered. From then
+ * on the number cannot be used. */
 static void give_up_signal(struct linux_pd *pd, struct linux_thread *thread, int signal)
 {
     uint64_t all = UINT64_MAX;
@@ -114,7 +114,8 @@ int linux_stop_run(struct linux_pd *pd, size_t index, struct recap_error *error)
     int ending = home->ending;
     for (;;) {
         struct linux_stopped stopped;
-        if (ptrace(linux_stop_stepping(pd, home) ? PTRACE_SYSCALL : PTRACE_CONT, thread->tid, 0, home->signal) != 0)
+        if (ptrace(linux_stop_stepping(pd, home) ? PTRACE_SYSCALL : PTRACE_CONT, thread->tid, 0,
+                   home->signal) != 0)
             return gone(pd, thread, error);
         home->signal = 0;
         linux_stop_wait(thread->tid, 0, &stopped);

@@ -45,8 +45,8 @@ static void emit_syscall(struct linux_stub *stub)
     EMIT(stub, 0x0f, 0x05);
 }
 
-/* The call that a tracer sees as a stop and that does nothing without one: the signal is one that the
- * process ignores, or none. */
+/* The call that a tracer sees as a stop and that does nothing without one: the signal is one that
+ * the process ignores, or none. */
 static void emit_stop(struct linux_stub *stub, pid_t vpid, pid_t vtid, int signal)
 {
     emit_load(stub, RAX, SYS_tgkill);
@@ -62,7 +62,7 @@ static void emit_way_home(struct linux_stub *stub, const struct linux_registers 
     const struct user_regs_struct *r = &home->home;
     stub->home = stub->length;
     emit_load(stub, RAX, SYS_rt_sigprocmask);
-    emit_load(stub, RDI, 2); /* SIG_SETMASK as the kernel has it */
+    emit_load(stub, RDI, 2);                  /* SIG_SETMASK as the kernel has it */
     EMIT(stub, 0x48, 0x8d, 0x35, 0, 0, 0, 0); /* lea rsi, [rip + mask] */
     size_t mask = stub->length;
     emit_load(stub, RDX, 0);
@@ -77,7 +77,8 @@ static void emit_way_home(struct linux_stub *stub, const struct linux_registers 
     for (unsigned int i = 0; i < 16; i++)
         if (i != RAX && i != RSP)
             emit_load(stub, i, values[i]);
-    /* The overflow flag by an addition, the other arithmetic flags by sahf, which leaves it alone. */
+    /* The overflow flag by an addition, the other arithmetic flags by sahf, which leaves it alone.
+     */
     EMIT(stub, 0xb0, (uint8_t)(r->eflags & 0x800 ? 0x7f : 0), 0x04, 1);
     EMIT(stub, 0xb4, (uint8_t)((r->eflags & 0xd5) | 2), 0x9e);
     EMIT(stub, (uint8_t)(r->eflags & 0x400 ? 0xfd : 0xfc));
@@ -99,18 +100,18 @@ void linux_stub_leader(struct linux_stub *stub, const struct linux_thread *threa
     EMIT(stub, 0xeb, 0); /* jmp tail */
     size_t jump = stub->length;
     stub->loop = stub->length;
-    EMIT(stub, 0x49, 0x8b, 0x04, 0x24);       /* mov rax, [r12] */
-    EMIT(stub, 0x49, 0x8b, 0x7c, 0x24, 8);    /* mov rdi, [r12 + 8] */
-    EMIT(stub, 0x49, 0x8b, 0x74, 0x24, 16);   /* mov rsi, [r12 + 16] */
-    EMIT(stub, 0x49, 0x8b, 0x54, 0x24, 24);   /* mov rdx, [r12 + 24] */
-    EMIT(stub, 0x4d, 0x8b, 0x54, 0x24, 32);   /* mov r10, [r12 + 32] */
-    EMIT(stub, 0x4d, 0x8b, 0x44, 0x24, 40);   /* mov r8, [r12 + 40] */
-    EMIT(stub, 0x4d, 0x8b, 0x4c, 0x24, 48);   /* mov r9, [r12 + 48] */
+    EMIT(stub, 0x49, 0x8b, 0x04, 0x24);     /* mov rax, [r12] */
+    EMIT(stub, 0x49, 0x8b, 0x7c, 0x24, 8);  /* mov rdi, [r12 + 8] */
+    EMIT(stub, 0x49, 0x8b, 0x74, 0x24, 16); /* mov rsi, [r12 + 16] */
+    EMIT(stub, 0x49, 0x8b, 0x54, 0x24, 24); /* mov rdx, [r12 + 24] */
+    EMIT(stub, 0x4d, 0x8b, 0x54, 0x24, 32); /* mov r10, [r12 + 32] */
+    EMIT(stub, 0x4d, 0x8b, 0x44, 0x24, 40); /* mov r8, [r12 + 40] */
+    EMIT(stub, 0x4d, 0x8b, 0x4c, 0x24, 48); /* mov r9, [r12 + 48] */
     emit_syscall(stub);
-    EMIT(stub, 0x49, 0x8b, 0x4c, 0x24, 56);   /* mov rcx, [r12 + 56] */
-    EMIT(stub, 0x48, 0x89, 0x01);             /* mov [rcx], rax */
-    EMIT(stub, 0x4d, 0x8b, 0x64, 0x24, 64);   /* mov r12, [r12 + 64] */
-    EMIT(stub, 0x4d, 0x85, 0xe4);             /* test r12, r12 */
+    EMIT(stub, 0x49, 0x8b, 0x4c, 0x24, 56);                       /* mov rcx, [r12 + 56] */
+    EMIT(stub, 0x48, 0x89, 0x01);                                 /* mov [rcx], rax */
+    EMIT(stub, 0x4d, 0x8b, 0x64, 0x24, 64);                       /* mov r12, [r12 + 64] */
+    EMIT(stub, 0x4d, 0x85, 0xe4);                                 /* test r12, r12 */
     EMIT(stub, 0x75, (uint8_t)(stub->loop - (stub->length + 2))); /* jnz loop */
     stub->tail = stub->length;
     stub->bytes[jump - 1] = (uint8_t)(stub->tail - jump);

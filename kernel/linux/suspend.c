@@ -216,8 +216,8 @@ static bool waited_in_vain(uint64_t number)
     }
 }
 
-/* Puts a restartable sequence that the thread was inside to its abort handler, as the kernel does with
- * every thread that was preempted. */
+/* Puts a restartable sequence that the thread was inside to its abort handler, as the kernel does
+ * with every thread that was preempted. */
 static void abort_sequence(struct linux_pd *pd, struct linux_thread *thread)
 {
     struct __ptrace_rseq_configuration rseq;
