@@ -282,6 +282,7 @@ int linux_shared_memory_device(uint64_t *device, struct recap_error *error)
     close(fd);
     if (result < 0)
         return recap_fail(error, result, "asking for the status of a memfd");
-    *device = known = status.st_dev;
+    known = status.st_dev;
+    *device = status.st_dev;
     return 0;
 }
