@@ -77,6 +77,12 @@ static pid_t start(struct linux_kernel *kernel, pid_t wanted, int ends[2],
         say_taken(wanted, error);
         return -EEXIST;
     }
+    if (pid == -EINVAL) {
+        recap_refuse(error, RECAP_FAILED, -EINVAL, "this system has no process id as high as %d",
+                     wanted);
+        recap_error_remedy(error, "raise kernel.pid_max");
+        return -EINVAL;
+    }
     return pid < 0 ? recap_fail(error, pid, "making a process with id %d", wanted) : pid;
 }
 
