@@ -4,8 +4,8 @@
  *     graph.json      the capability graph, for people, jq and the reader
  *     PID.core        one ELF core file per PD: memory, registers, notes
  *     objects/ID      content of object ID
- *     MANIFEST        the checksum of every file above and of every 1 MiB of each core, written last
- * It is written under a temporary name beside its place, synced, and renamed: whole or absent.
+ *     MANIFEST        the checksum of every file above and of every 1 MiB of each core, written
+ * last It is written under a temporary name beside its place, synced, and renamed: whole or absent.
  */
 #ifndef RECAP_IMAGE_IMAGE_H
 #define RECAP_IMAGE_IMAGE_H
@@ -43,8 +43,8 @@ void recap_image_discard(struct recap_image_writer *writer);
 
 struct recap_image;
 
-/* Opens `path`, checks manifest, graph, headers and notes, and builds the graph (owned by the image).
- * Every damage is class RECAP_DAMAGED. Page content is not read yet. */
+/* Opens `path`, checks manifest, graph, headers and notes, and builds the graph (owned by the
+ * image). Every damage is class RECAP_DAMAGED. Page content is not read yet. */
 int recap_image_open(const char *path, struct recap_image **image, struct recap_error *error);
 struct recap_graph *recap_image_graph(struct recap_image *image);
 /* The descriptor of the core file of that PD; owned by the image. */
