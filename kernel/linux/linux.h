@@ -212,6 +212,8 @@ int linux_pd_open(struct recap_kernel *kernel, uint64_t id, struct recap_pd **pd
 int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph,
                     const struct recap_pd_image *plan, struct recap_pd **pd,
                     struct recap_error *error);
+/* A further thread of a created process, stopped like the others, at the end of pd->threads. */
+int linux_pd_add_thread(struct linux_pd *pd, pid_t vtid, struct recap_error *error);
 int linux_examine(struct recap_pd *pd, struct recap_refusals *refusals, struct recap_error *error);
 int linux_destroy(struct recap_pd *pd, struct recap_error *error);
 void linux_pd_close(struct recap_pd *pd);

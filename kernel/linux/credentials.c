@@ -1,0 +1,80 @@
+/* credentials.c: reading who a thread is: ids, groups, capability sets, securebits.
+ *
+ * In Linux each thread has its own; most processes keep them equal, but nothing forces them to.
+ */
+#include "kernel/linux/concerns.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+void linux_credentials_ask(const struct linux_reading *reading, struct linux_credentials *asked)
+{
+    asked->securebits_call = linux_batch_call(reading->batch, SYS_prctl, PR_GET_SECUREBITS);
+}
+
+/* A line of numbers in `base`, as a list of the state. */
+static int record_numbers(struct recap_arena *arena, struct recap_value *record, const char *name,
+                          const char *text)
+{
+    if (!text)
+        return -EBADMSG;
+    struct recap_value *list = recap_put_list(arena, record, name);
+    for (const char *at = text; *at && *at != '\n';) {
+        char *end;
+        unsigned long number = strtoul(at, &end, 10);
+        if (end == at)
+            break;
+        recap_put_number(arena, list, NULL, (int64_t)number);
+        at = end + strspn(end, " \t");
+    }
+    return 0;
+}
+
+static int record_set(struct recap_arena *arena, struct recap_value *record, const char *name,
+                      const char *text)
+{
+    if (!text)
+        return -EBADMSG;
+    recap_put_hex(arena, record, name, strtoull(text, NULL, 16));
+    return 0;
+}
+
+int linux_credentials_record(const struct linux_reading *reading,
+                             const struct linux_credentials *asked, struct recap_value *state,
+                             struct recap_error *error)
+{
+    static const struct {
+        const char *name, *field;
+    } sets[] = {{"inheritable", "CapInh"},
+                {"permitted", "CapPrm"},
+                {"effective", "CapEff"},
+                {"bounding", "CapBnd"},
+                {"ambient", "CapAmb"}};
+    struct recap_arena *arena = reading->arena;
+    const char *status = reading->status;
+    int result =
+        linux_batch_check(reading->batch, asked->securebits_call, "reading the secure bits", error);
+    if (result < 0)
+        return result;
+    struct recap_value *record = recap_put_record(arena, state, "credentials");
+    result = record_numbers(arena, record, "users", linux_procfs_field(status, "Uid"));
+    if (result == 0)
+        result = record_numbers(arena, record, "groups", linux_procfs_field(status, "Gid"));
+    if (result == 0)
+        result =
+            record_numbers(arena, record, "further_groups", linux_procfs_field(status, "Groups"));
+    struct recap_value *capabilities = recap_put_record(arena, record, "capabilities");
+    for (size_t i = 0; result == 0 && i < sizeof sets / sizeof sets[0]; i++)
+        result = record_set(arena, capabilities, sets[i].name,
+                            linux_procfs_field(status, sets[i].field));
+    recap_put_hex(arena, record, "secure_bits",
+                  (uint64_t)linux_batch_result(reading->batch, asked->securebits_call));
+    const char *privileges = linux_procfs_field(status, "NoNewPrivs");
+    recap_put_number(arena, record, "no_new_privileges", privileges && *privileges == '1');
+    return result ? recap_fail(error, result, "reading the credentials of thread %d",
+                               reading->pd->threads[reading->thread].tid)
+                  : 0;
+}

@@ -1,0 +1,265 @@
+/* traits.c: what prctl and its kin read and set as one number, in one table.
+ *
+ * A trait that this kernel does not know is not recorded, and is not missed at restore unless the
+ * image has it with another value than the one that every process starts with.
+ */
+#include "kernel/linux/abi.h"
+#include "kernel/linux/concerns.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+enum answer {
+    AS_RESULT,
+    AS_SPECULATION, /* the result: what may be done in bit 0, the state above it */
+    AS_INT,         /* through the pointer in the second argument */
+    AS_WORD,
+};
+
+struct trait {
+    const char *name;
+    enum linux_trait_level level;
+    enum answer answer;
+    long get;
+    uint64_t get_arguments[2];
+    long set;
+    uint64_t set_arguments[2];
+    size_t set_count; /* of set_arguments before the value */
+    int64_t ordinary; /* what a process starts with */
+};
+
+static const struct trait traits[] = {
+    {"clear_child_tid",
+     LINUX_TRAIT_THREAD,
+     AS_WORD,
+     SYS_prctl,
+     {PR_GET_TID_ADDRESS},
+     SYS_set_tid_address,
+     {0},
+     0,
+     0},
+    {"timer_slack",
+     LINUX_TRAIT_THREAD,
+     AS_RESULT,
+     SYS_prctl,
+     {PR_GET_TIMERSLACK},
+     SYS_prctl,
+     {PR_SET_TIMERSLACK},
+     1,
+     50000},
+    {"timestamp_counter",
+     LINUX_TRAIT_THREAD,
+     AS_INT,
+     SYS_prctl,
+     {PR_GET_TSC},
+     SYS_prctl,
+     {PR_SET_TSC},
+     1,
+     PR_TSC_ENABLE},
+    {"machine_check_kill",
+     LINUX_TRAIT_THREAD,
+     AS_RESULT,
+     SYS_prctl,
+     {PR_MCE_KILL_GET},
+     SYS_prctl,
+     {PR_MCE_KILL, PR_MCE_KILL_SET},
+     2,
+     PR_MCE_KILL_DEFAULT},
+    {"store_bypass",
+     LINUX_TRAIT_THREAD,
+     AS_SPECULATION,
+     SYS_prctl,
+     {PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS},
+     SYS_prctl,
+     {PR_SET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS},
+     2,
+     PR_SPEC_ENABLE},
+    {"indirect_branch",
+     LINUX_TRAIT_THREAD,
+     AS_SPECULATION,
+     SYS_prctl,
+     {PR_GET_SPECULATION_CTRL, PR_SPEC_INDIRECT_BRANCH},
+     SYS_prctl,
+     {PR_SET_SPECULATION_CTRL, PR_SPEC_INDIRECT_BRANCH},
+     2,
+     PR_SPEC_ENABLE},
+    {"flush_level_1",
+     LINUX_TRAIT_THREAD,
+     AS_SPECULATION,
+     SYS_prctl,
+     {PR_GET_SPECULATION_CTRL, PR_SPEC_L1D_FLUSH},
+     SYS_prctl,
+     {PR_SET_SPECULATION_CTRL, PR_SPEC_L1D_FLUSH},
+     2,
+     PR_SPEC_DISABLE},
+    {"parent_death_signal",
+     LINUX_TRAIT_AFTER_CREDENTIALS,
+     AS_INT,
+     SYS_prctl,
+     {PR_GET_PDEATHSIG},
+     SYS_prctl,
+     {PR_SET_PDEATHSIG},
+     1,
+     0},
+    {"child_subreaper",
+     LINUX_TRAIT_PROCESS,
+     AS_INT,
+     SYS_prctl,
+     {PR_GET_CHILD_SUBREAPER},
+     SYS_prctl,
+     {PR_SET_CHILD_SUBREAPER},
+     1,
+     0},
+    {"huge_pages_disabled",
+     LINUX_TRAIT_PROCESS,
+     AS_RESULT,
+     SYS_prctl,
+     {PR_GET_THP_DISABLE},
+     SYS_prctl,
+     {PR_SET_THP_DISABLE},
+     1,
+     0},
+    {"memory_merge",
+     LINUX_TRAIT_PROCESS,
+     AS_RESULT,
+     SYS_prctl,
+     {PR_GET_MEMORY_MERGE},
+     SYS_prctl,
+     {PR_SET_MEMORY_MERGE},
+     1,
+     0},
+    {"deny_write_execute",
+     LINUX_TRAIT_PROCESS,
+     AS_RESULT,
+     SYS_prctl,
+     {PR_GET_MDWE},
+     SYS_prctl,
+     {PR_SET_MDWE},
+     1,
+     0},
+    {"personality",
+     LINUX_TRAIT_PROCESS,
+     AS_RESULT,
+     SYS_personality,
+     {0xffffffff},
+     SYS_personality,
+     {0},
+     0,
+     0},
+    {"dumpable",
+     LINUX_TRAIT_DUMPABLE,
+     AS_RESULT,
+     SYS_prctl,
+     {PR_GET_DUMPABLE},
+     SYS_prctl,
+     {PR_SET_DUMPABLE},
+     1,
+     1},
+};
+
+enum { TRAIT_COUNT = sizeof traits / sizeof traits[0] };
+
+void linux_traits_ask(const struct linux_reading *reading, enum linux_trait_level level,
+                      struct linux_traits *asked)
+{
+    asked->words = linux_batch_put(reading->batch, NULL, TRAIT_COUNT * sizeof(uint64_t));
+    bool first = true;
+    for (size_t i = 0; i < TRAIT_COUNT; i++) {
+        const struct trait *t = &traits[i];
+        if (t->level != level)
+            continue;
+        uint64_t second = t->get_arguments[1];
+        if (t->answer == AS_INT || t->answer == AS_WORD)
+            second = asked->words + i * sizeof(uint64_t);
+        size_t call = linux_batch_call(reading->batch, t->get, t->get_arguments[0], second);
+        if (first)
+            asked->first_call = call;
+        first = false;
+    }
+}
+
+static int64_t answer_of(const struct linux_batch *batch, const struct trait *t, int64_t result,
+                         uint64_t word)
+{
+    int64_t value = result;
+    int small;
+    switch (t->answer) {
+    case AS_RESULT:
+        break;
+    case AS_SPECULATION:
+        value = result & ~(int64_t)PR_SPEC_PRCTL;
+        break;
+    case AS_INT:
+        memcpy(&small, linux_batch_data(batch, word), sizeof small);
+        value = small;
+        break;
+    case AS_WORD:
+        memcpy(&value, linux_batch_data(batch, word), sizeof value);
+        break;
+    }
+    return value;
+}
+
+void linux_traits_record(const struct linux_reading *reading, enum linux_trait_level level,
+                         const struct linux_traits *asked, struct recap_value *state)
+{
+    size_t call = asked->first_call;
+    for (size_t i = 0; i < TRAIT_COUNT; i++) {
+        const struct trait *t = &traits[i];
+        if (t->level != level)
+            continue;
+        int64_t result = linux_batch_result(reading->batch, call++);
+        /* A speculation state that cannot be chosen per thread says nothing about the thread. */
+        if (result < 0 || (t->answer == AS_SPECULATION && !(result & (int64_t)PR_SPEC_PRCTL)))
+            continue;
+        uint64_t word = asked->words + i * sizeof(uint64_t);
+        int64_t value = answer_of(reading->batch, t, result, word);
+        if (t->answer == AS_WORD)
+            recap_put_hex(reading->arena, state, t->name, (uint64_t)value);
+        else
+            recap_put_number(reading->arena, state, t->name, value);
+    }
+}
+
+static int refuse_unknown(const struct trait *t, int64_t want, struct recap_error *error)
+{
+    return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                        "the image has %s = %lld, which this kernel does not know", t->name,
+                        (long long)want);
+}
+
+static size_t append_set(struct linux_steps *steps, const struct trait *t, int64_t value)
+{
+    uint64_t arguments[6] = {0};
+    size_t count = t->set_count;
+    memcpy(arguments, t->set_arguments, count * sizeof *arguments);
+    arguments[count] = (uint64_t)value;
+    return linux_steps_append(steps, t->name, t->set, arguments);
+}
+
+int linux_traits_set(struct linux_steps *steps, enum linux_trait_level level,
+                     const struct recap_value *want, const struct recap_value *have,
+                     struct recap_error *error)
+{
+    for (size_t i = 0; i < TRAIT_COUNT; i++) {
+        const struct trait *t = &traits[i];
+        if (t->level != level)
+            continue;
+        int64_t value, present;
+        int wanted = recap_get_number(want, t->name, &value);
+        if (wanted == -EINVAL)
+            return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "%s is not a number", t->name);
+        if (wanted < 0)
+            continue;
+        if (recap_get_number(have, t->name, &present) < 0) {
+            if (value != t->ordinary)
+                return refuse_unknown(t, value, error);
+            continue;
+        }
+        if (value != present)
+            append_set(steps, t, value);
+    }
+    return 0;
+}

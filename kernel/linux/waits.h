@@ -1,0 +1,34 @@
+/* waits.h: system calls that a thread was waiting in with a timeout that only the kernel knows.
+ *
+ * Most interrupted calls are simply made again, with the registers and memory that they had: those
+ * that wait without a timeout or until a point in time, and those whose remaining time the kernel
+ * writes back (select, ppoll). nanosleep, poll and futex are different: what is left of their
+ * timeouts is in the kernel's restart block, which neither leaves a process nor enters one. The
+ * image keeps what is left; a restored thread makes the call once with that, is interrupted at
+ * once, and so has a restart block of its own.
+ */
+#ifndef RECAP_KERNEL_LINUX_WAITS_H
+#define RECAP_KERNEL_LINUX_WAITS_H
+
+#include "kernel/linux/foothold.h"
+
+/* What the kernel shows of calls that are to be made again. */
+enum {
+    LINUX_RESTART_SYS = 512,
+    LINUX_RESTART_NO_INTERRUPT = 513,
+    LINUX_RESTART_NO_HANDLER = 514,
+    LINUX_RESTART_BLOCK = 516,
+};
+
+/* Records the wait of a stopped thread, if its timeout is in a restart block. A wait that cannot be
+ * told is not recorded: its call returns -EINTR after restore, as it does after a signal handler.
+ */
+void linux_wait_record(struct linux_pd *pd, const struct linux_thread *thread,
+                       struct recap_arena *arena, struct recap_value *state);
+/* Makes the restart blocks of all threads of a created PD whose states have a wait: states[i] is
+ * that of pd->threads[i], whose registers to go on with are set. The last thing before they start:
+ * time counts from here. */
+int linux_waits_arm(struct linux_pd *pd, const struct recap_value *const *states,
+                    struct recap_error *error);
+
+#endif
