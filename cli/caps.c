@@ -209,10 +209,10 @@ int caps_command(int argc, char **argv)
     struct arguments arguments = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 
-    __attribute__((cleanup(clear_listing))) struct listing listing = {.numbers =
-                                                                          recap_badge_map_new()};
-    int result =
-        listing.numbers ? session_open(&listing.session, arguments.pid) : out_of_memory(&listing);
+    __attribute__((cleanup(clear_listing))) struct listing listing = {
+        .arena = recap_arena_new(), .numbers = recap_badge_map_new()};
+    int result = listing.arena && listing.numbers ? session_open(&listing.session, arguments.pid)
+                                                  : out_of_memory(&listing);
     if (result == 0)
         result = walk(&listing);
     if (result == 0 && recap_arena_failed(listing.arena))
