@@ -1,10 +1,141 @@
-/* mapped_file.c: placeholder of a kind, to be written. */
+/* mapped_file.c: the files behind regions, and those without a name that descriptors refer to. */
+#include "kernel/linux/mapped.h"
+#include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/status_flags.h"
+#include "kernel/linux/objects/unlinked_file.h"
 
-static bool recognise(const struct linux_description *description)
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* A descriptor, open for reading, of the file itself; through the selector that holds it when there
+ * is one, since the way through the mapping takes a privilege. */
+static int open_live(const struct linux_mapped *mapped, int *fd)
 {
-    (void)description;
-    return false;
+    if (mapped->held) {
+        char path[64];
+        struct stat status;
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)mapped->home.pid, mapped->home.fd);
+        int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (opened >= 0 && fstat(opened, &status) == 0 && status.st_ino == mapped->inode) {
+            *fd = opened;
+            return 0;
+        }
+        if (opened >= 0)
+            close(opened);
+    }
+    return mapped->piece_count ? linux_mapped_open(mapped, fd) : -ENOENT;
 }
 
-const struct linux_kind linux_kind_mapped_file = {.name = "mapped-file", .recognise = recognise};
+static int refuse(const struct linux_mapped *mapped, int code, struct recap_error *error)
+{
+    recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "%s cannot be reached: %s", mapped->path,
+                 strerror(-code));
+    if (code == -EPERM || code == -EACCES)
+        recap_error_remedy(error, "run as root: only then does the kernel show a removed file that "
+                                  "is mapped and not open");
+    return -EOPNOTSUPP;
+}
+
+/* What the region maps: by its name when that leads to it, so that nothing has to be opened. */
+static int read_status(const struct linux_mapped *mapped, struct stat *status,
+                       struct recap_error *error)
+{
+    if (lstat(mapped->path, status) == 0 && status->st_ino == mapped->inode &&
+        (status->st_dev == mapped->device || major(mapped->device) == 0))
+        return 0;
+    int fd;
+    int result = open_live(mapped, &fd);
+    if (result == 0) {
+        result = fstat(fd, status) < 0 ? -errno : 0;
+        close(fd);
+    }
+    return result < 0 ? refuse(mapped, result, error) : 0;
+}
+
+static bool is_zero_device(const struct stat *status)
+{
+    return S_ISCHR(status->st_mode) && status->st_rdev == makedev(1, 5);
+}
+
+static int describe(struct linux_kernel *kernel, recap_badge badge,
+                    const struct linux_description *description, struct recap_arena *arena,
+                    struct recap_object *object, struct recap_error *error)
+{
+    (void)description;
+    const struct linux_mapped *mapped = linux_badge_kept(kernel, badge);
+    if (!mapped)
+        return recap_fail(error, -EINVAL, "nothing is known of a mapped file");
+    object->label = recap_arena_text(arena, mapped->path);
+    struct stat status;
+    int result = read_status(mapped, &status, error);
+    if (result < 0)
+        return result;
+    if (!S_ISREG(status.st_mode) && !is_zero_device(&status))
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "%s is mapped, and is neither a file nor plain memory", mapped->path);
+    struct recap_value *state = recap_record(arena);
+    enum linux_file_place place;
+    const char *path;
+    result = linux_file_locate(mapped->path, &status, arena, &place, &path, error);
+    if (result < 0)
+        return result;
+    if (place == LINUX_FILE_UNLINKED) {
+        result = linux_unlinked_describe(arena, state, path, &status, error);
+        object->content = (uint64_t)status.st_size;
+    } else {
+        result = linux_file_identify(
+            arena, state, path, place,
+            S_ISREG(status.st_mode) ? LINUX_FILE_UNCHANGED : LINUX_FILE_SAME, error);
+    }
+    recap_put_number(arena, state, "may-write", mapped->may_write);
+    object->state = state;
+    return result;
+}
+
+static ssize_t content(struct linux_kernel *kernel, recap_badge badge, uint64_t offset,
+                       void *buffer, size_t size, struct recap_error *error)
+{
+    const struct linux_mapped *mapped = linux_badge_kept(kernel, badge);
+    int fd;
+    int result = mapped ? open_live(mapped, &fd) : -EINVAL;
+    if (result < 0)
+        return recap_fail(error, result, "reading a removed file");
+    ssize_t count = pread(fd, buffer, size, (off_t)offset);
+    if (count < 0)
+        count = recap_fail(error, -errno, "reading the removed file %s", mapped->path);
+    close(fd);
+    return count;
+}
+
+static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
+                  const struct recap_object *object, recap_badge *badge, struct recap_error *error)
+{
+    int mode = recap_number_or(object->state, "may-write", 0) ? O_RDWR : O_RDONLY, fd;
+    if (!linux_unlinked_is(object)) {
+        int result = linux_file_open(object, mode, &fd, error);
+        return result < 0 ? result : linux_badge_own(kernel, fd, badge, error);
+    }
+    int made;
+    int result = linux_unlinked_create(creation, object, &made, error);
+    if (result < 0 || mode == O_RDWR)
+        return result < 0 ? result : linux_badge_own(kernel, made, badge, error);
+    result = linux_file_reopen(made, mode, &fd);
+    close(made);
+    if (result < 0)
+        return recap_fail(error, result, "opening the removed file %s",
+                          object->label ? object->label : "");
+    return linux_badge_own(kernel, fd, badge, error);
+}
+
+const struct linux_kind linux_kind_mapped_file = {
+    .name = "mapped-file",
+    .inner = true,
+    .describe = describe,
+    .content = content,
+    .create = create,
+};

@@ -1,0 +1,235 @@
+/* file_identity.c: which file it was, and whether it still is the same and unchanged.
+ *
+ * Inode numbers are used again, so the time of birth counts too where the file system keeps it.
+ * Device numbers of file systems without a device change with every mount: they only count where
+ * there is one.
+ */
+#include "kernel/linux/objects/file_identity.h"
+
+#include "kernel/linux/objects/status_flags.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+static bool is_virtual(const char *path)
+{
+    struct statfs system;
+    if (statfs(path, &system) < 0)
+        return false;
+    switch ((unsigned long)system.f_type) {
+    case PROC_SUPER_MAGIC:
+    case SYSFS_MAGIC:
+    case CGROUP_SUPER_MAGIC:
+    case CGROUP2_SUPER_MAGIC:
+    case DEBUGFS_MAGIC:
+    case TRACEFS_MAGIC:
+    case SECURITYFS_MAGIC:
+    case SELINUX_MAGIC:
+    case BPF_FS_MAGIC:
+    case EFIVARFS_MAGIC:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool leads_to(const char *path, const struct stat *status)
+{
+    struct stat found;
+    return lstat(path, &found) == 0 && found.st_dev == status->st_dev &&
+           found.st_ino == status->st_ino;
+}
+
+/* Another name of the same file in the directory that its removed name was in: programs that put
+ * a file in place by link and unlink leave one there. */
+static const char *sibling(const char *path, const struct stat *status, struct recap_arena *arena)
+{
+    const char *slash = strrchr(path, '/'), *found = NULL;
+    char *directory = recap_arena_printf(arena, "%.*s/", (int)(slash - path), path);
+    DIR *stream = directory ? opendir(directory) : NULL;
+    if (!stream)
+        return NULL;
+    for (struct dirent *entry; !found && (entry = readdir(stream));) {
+        if (entry->d_ino != status->st_ino)
+            continue;
+        char *name = recap_arena_printf(arena, "%s%s", directory, entry->d_name);
+        if (name && leads_to(name, status))
+            found = name;
+    }
+    closedir(stream);
+    return found;
+}
+
+int linux_file_locate(const char *link, const struct stat *status, struct recap_arena *arena,
+                      enum linux_file_place *place, const char **path, struct recap_error *error)
+{
+    static const char suffix[] = " (deleted)";
+    size_t length = strlen(link), tail = sizeof suffix - 1;
+    bool removed = length > tail && strcmp(link + length - tail, suffix) == 0;
+    if (link[0] != '/')
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "%s has no path", link);
+    if (status->st_nlink && leads_to(link, status)) {
+        *place =
+            major(status->st_dev) == 0 && is_virtual(link) ? LINUX_FILE_VIRTUAL : LINUX_FILE_NAMED;
+        *path = recap_arena_text(arena, link);
+        return 0;
+    }
+    if (!removed)
+        return recap_refuse(
+            error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+            "%s: the path does not lead to it from here (another mount hides it, or "
+            "it is in another mount namespace)",
+            link);
+    char *former = recap_arena_text(arena, link);
+    if (!former)
+        return recap_fail(error, -ENOMEM, "locating %s", link);
+    former[length - tail] = '\0';
+    if (status->st_nlink == 0 || (S_ISDIR(status->st_mode) && status->st_nlink < 2)) {
+        *place = LINUX_FILE_UNLINKED;
+        *path = former;
+        return 0;
+    }
+    const char *other = sibling(former, status, arena);
+    if (!other)
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "%s: its name was removed, and it has another one that cannot be found",
+                            former);
+    *place = LINUX_FILE_NAMED;
+    *path = other;
+    return 0;
+}
+
+static int read_identity(int directory, const char *path, struct statx *now)
+{
+    const unsigned mask = STATX_BASIC_STATS | STATX_BTIME;
+    const int flags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+    return statx(directory, path, flags, mask, now) < 0 ? -errno : 0;
+}
+
+static void put_time(struct recap_arena *arena, struct recap_value *state, const char *name,
+                     const struct statx_timestamp *time)
+{
+    char text[48];
+    snprintf(text, sizeof text, "%lld.%09u", (long long)time->tv_sec, time->tv_nsec);
+    recap_put_text(arena, state, name, text);
+}
+
+int linux_file_identify(struct recap_arena *arena, struct recap_value *state, const char *path,
+                        enum linux_file_place place, enum linux_file_checks checks,
+                        struct recap_error *error)
+{
+    struct statx now;
+    recap_put_text(arena, state, "path", path);
+    if (place != LINUX_FILE_NAMED)
+        return 0;
+    int result = read_identity(AT_FDCWD, path, &now);
+    if (result < 0)
+        return recap_fail(error, result, "reading the identity of %s", path);
+    if (now.stx_dev_major) {
+        char device[32];
+        snprintf(device, sizeof device, "%u:%u", now.stx_dev_major, now.stx_dev_minor);
+        recap_put_text(arena, state, "device", device);
+    }
+    recap_put_hex(arena, state, "inode", now.stx_ino);
+    recap_put_number(arena, state, "type", now.stx_mode & S_IFMT);
+    if (now.stx_mask & STATX_BTIME)
+        put_time(arena, state, "born", &now.stx_btime);
+    if (checks == LINUX_FILE_UNCHANGED) {
+        recap_put_hex(arena, state, "size", now.stx_size);
+        put_time(arena, state, "modified", &now.stx_mtime);
+    }
+    return 0;
+}
+
+static bool same_time(const struct recap_value *state, const char *name,
+                      const struct statx_timestamp *time)
+{
+    char text[48];
+    const char *then = recap_text_or_null(state, name);
+    snprintf(text, sizeof text, "%lld.%09u", (long long)time->tv_sec, time->tv_nsec);
+    return !then || strcmp(then, text) == 0;
+}
+
+/* What differs between the file of the state and `now`. */
+static int check(const struct recap_value *state, const char *path, const struct statx *now,
+                 struct recap_error *error)
+{
+    char device[32];
+    uint64_t inode, size;
+    const char *then = recap_text_or_null(state, "device");
+    snprintf(device, sizeof device, "%u:%u", now->stx_dev_major, now->stx_dev_minor);
+    if (recap_number_or(state, "type", now->stx_mode & S_IFMT) != (now->stx_mode & S_IFMT))
+        return recap_refuse(error, RECAP_FAILED, -ESTALE,
+                            "%s is another type of file than at the checkpoint", path);
+    if ((recap_get_hex(state, "inode", &inode) == 0 && inode != now->stx_ino) ||
+        (then && strcmp(then, device) != 0) ||
+        ((now->stx_mask & STATX_BTIME) && !same_time(state, "born", &now->stx_btime)))
+        return recap_refuse(error, RECAP_FAILED, -ESTALE,
+                            "%s has been replaced by another file since the checkpoint", path);
+    if (recap_get_hex(state, "size", &size) == 0 && size != now->stx_size)
+        return recap_refuse(error, RECAP_FAILED, -ESTALE,
+                            "%s has changed since the checkpoint: it had %llu bytes and has %llu",
+                            path, (unsigned long long)size, (unsigned long long)now->stx_size);
+    if (!same_time(state, "modified", &now->stx_mtime))
+        return recap_refuse(error, RECAP_FAILED, -ESTALE,
+                            "%s has changed since the checkpoint: it was modified at %lld.%09u "
+                            "(then: %s)",
+                            path, (long long)now->stx_mtime.tv_sec, now->stx_mtime.tv_nsec,
+                            recap_text_or_null(state, "modified"));
+    return 0;
+}
+
+int linux_file_reopen(int fd, int flags, int *opened)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int again = open(path, flags | O_CLOEXEC | O_NOCTTY);
+    if (again < 0)
+        return -errno;
+    *opened = again;
+    return 0;
+}
+
+int linux_file_open(const struct recap_object *object, int flags, int *fd,
+                    struct recap_error *error)
+{
+    const char *path = recap_text_or_null(object->state, "path");
+    if (!path)
+        return linux_state_damaged(object, "path", error);
+    __attribute__((cleanup(linux_close_descriptor))) int named =
+        open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (named < 0)
+        return recap_fail(error, -errno, "opening %s", path);
+    struct statx now;
+    int result = read_identity(named, "", &now);
+    if (result < 0)
+        return recap_fail(error, result, "reading the identity of %s", path);
+    result = check(object->state, path, &now, error);
+    if (result < 0)
+        return result;
+    if (flags & O_PATH) {
+        *fd = named;
+        named = -1;
+        return 0;
+    }
+    result = linux_file_reopen(named, flags & ~O_NOFOLLOW, fd);
+    return result < 0 ? recap_fail(error, result, "opening %s", path) : 0;
+}
+
+int linux_file_compare(const struct recap_object *object, const struct stat *status,
+                       struct recap_error *error)
+{
+    const char *path = recap_text_or_null(object->state, "path");
+    uint64_t inode;
+    if (recap_get_hex(object->state, "inode", &inode) == 0 && inode != status->st_ino)
+        return recap_refuse(error, RECAP_FAILED, -ESTALE, "is another file than %s",
+                            path ? path : "the one that was open");
+    return 0;
+}

@@ -1,0 +1,195 @@
+/* unlinked_file.c: files that are open or mapped and have no name any more. */
+#include "kernel/linux/objects/unlinked_file.h"
+
+#include "kernel/linux/mapped.h"
+#include "kernel/linux/objects/file_identity.h"
+#include "kernel/linux/objects/status_flags.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PAGE = 4096, BUFFER = 256 * 1024 };
+
+/* The nearest directory above the former name that is left, if it is on the same file system. */
+static const char *nearest_directory(struct recap_arena *arena, const char *path,
+                                     const struct stat *status)
+{
+    char *directory = recap_arena_text(arena, path);
+    struct stat found;
+    for (char *slash; directory && (slash = strrchr(directory, '/'));) {
+        slash[slash == directory] = '\0';
+        if (stat(directory, &found) == 0 && S_ISDIR(found.st_mode))
+            return found.st_dev == status->st_dev ? directory : NULL;
+        if (slash == directory)
+            return NULL;
+    }
+    return NULL;
+}
+
+int linux_unlinked_describe(struct recap_arena *arena, struct recap_value *state, const char *path,
+                            const struct stat *status, struct recap_error *error)
+{
+    const char *directory = nearest_directory(arena, path, status);
+    if (!directory)
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "%s was removed, and so was every directory above it where it could be "
+                            "made again",
+                            path);
+    recap_put_number(arena, state, "unlinked", 1);
+    recap_put_text(arena, state, "path", path);
+    recap_put_text(arena, state, "directory", directory);
+    recap_put_hex(arena, state, "size", (uint64_t)status->st_size);
+    recap_put_number(arena, state, "mode", status->st_mode & 07777);
+    recap_put_number(arena, state, "uid", status->st_uid);
+    recap_put_number(arena, state, "gid", status->st_gid);
+    recap_put_number(arena, state, "modified", status->st_mtim.tv_sec);
+    recap_put_number(arena, state, "modified-ns", status->st_mtim.tv_nsec);
+    return 0;
+}
+
+bool linux_unlinked_is(const struct recap_object *object)
+{
+    return recap_number_or(object->state, "unlinked", 0) != 0;
+}
+
+static int make_nameless(const char *directory)
+{
+    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+        return fd < 0 ? -errno : fd;
+    /* A file system that needs a name for a moment. */
+    char *name;
+    if (asprintf(&name, "%s/.recap-XXXXXX", directory) < 0)
+        return -ENOMEM;
+    fd = mkostemp(name, O_CLOEXEC);
+    int code = fd < 0 ? -errno : unlink(name) < 0 ? -errno : 0;
+    free(name);
+    if (code < 0 && fd >= 0)
+        close(fd);
+    return code < 0 ? code : fd;
+}
+
+/* Writes what is not zero: the rest stays a hole. */
+static int write_pages(int fd, const char *data, size_t size, uint64_t offset)
+{
+    static const char zeros[PAGE];
+    for (size_t at = 0; at < size;) {
+        size_t step = size - at < PAGE ? size - at : PAGE;
+        if (memcmp(data + at, zeros, step) == 0) {
+            at += step;
+            continue;
+        }
+        ssize_t written = pwrite(fd, data + at, step, (off_t)(offset + at));
+        if (written < 0)
+            return -errno;
+        at += (size_t)written;
+    }
+    return 0;
+}
+
+static int fill(const struct recap_creation *creation, const struct recap_object *object, int fd,
+                uint64_t size, struct recap_error *error)
+{
+    char *buffer = malloc(BUFFER);
+    if (!buffer)
+        return recap_fail(error, -ENOMEM, "filling %s", object->label);
+    int result = ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+    uint64_t done = 0;
+    while (result == 0 && done < size) {
+        size_t wanted = size - done < BUFFER ? (size_t)(size - done) : BUFFER;
+        ssize_t got = creation->content(creation->context, object->id, done, buffer, wanted);
+        result = got < 0 ? (int)got : got == 0 ? -EIO : write_pages(fd, buffer, (size_t)got, done);
+        done += got > 0 ? (uint64_t)got : 0;
+    }
+    free(buffer);
+    return result < 0 ? recap_fail(error, result, "filling the removed file %s",
+                                   object->label ? object->label : "")
+                      : 0;
+}
+
+int linux_unlinked_create(const struct recap_creation *creation, const struct recap_object *object,
+                          int *fd, struct recap_error *error)
+{
+    const struct recap_value *state = object->state;
+    const char *directory = recap_text_or_null(state, "directory");
+    uint64_t size;
+    int64_t mode, uid, gid;
+    if (!directory || directory[0] != '/')
+        return linux_state_damaged(object, "directory", error);
+    if (recap_get_hex(state, "size", &size) < 0 || size > INT64_MAX || size != object->content)
+        return linux_state_damaged(object, "size", error);
+    if (recap_get_number(state, "mode", &mode) < 0 || recap_get_number(state, "uid", &uid) < 0 ||
+        recap_get_number(state, "gid", &gid) < 0)
+        return linux_state_damaged(object, "mode", error);
+    __attribute__((cleanup(linux_close_descriptor))) int made = make_nameless(directory);
+    if (made < 0)
+        return recap_fail(error, made, "making a file without a name in %s", directory);
+    int result = fill(creation, object, made, size, error);
+    if (result < 0)
+        return result;
+    struct stat now;
+    if (fstat(made, &now) < 0)
+        return recap_fail(error, -errno, "making a file without a name in %s", directory);
+    if ((now.st_uid != (uid_t)uid || now.st_gid != (gid_t)gid) &&
+        fchown(made, (uid_t)uid, (gid_t)gid) < 0)
+        return recap_fail(error, -errno, "giving the removed file %s to user %lld, group %lld",
+                          object->label ? object->label : "", (long long)uid, (long long)gid);
+    const struct timespec times[] = {{.tv_nsec = UTIME_OMIT},
+                                     {.tv_sec = recap_number_or(state, "modified", 0),
+                                      .tv_nsec = recap_number_or(state, "modified-ns", 0)}};
+    if (fchmod(made, (mode_t)mode & 07777) < 0 || futimens(made, times) < 0)
+        return recap_fail(error, -errno, "setting mode and time of the removed file %s",
+                          object->label ? object->label : "");
+    *fd = made;
+    made = -1;
+    return 0;
+}
+
+int linux_unlinked_held(struct linux_kernel *kernel, const struct linux_description *description,
+                        recap_badge *badge, struct recap_error *error)
+{
+    struct linux_mapped *mapped;
+    recap_badge inner;
+    int result =
+        linux_mapped_obtain(kernel, "mapped-file", description->status.st_dev,
+                            description->status.st_ino, description->link, &inner, &mapped, error);
+    if (result < 0)
+        return result;
+    mapped->held = true;
+    mapped->home = (struct linux_home){description->pid, description->fd};
+    *badge = inner;
+    return 0;
+}
+
+int linux_unlinked_open(struct linux_kernel *kernel, const struct recap_creation *creation,
+                        const struct recap_object *object, int flags, int *fd,
+                        struct recap_error *error)
+{
+    uint64_t file;
+    if (recap_get_object(object->state, "file", &file) < 0 ||
+        !recap_graph_object(creation->graph, file) || !creation->badges[file])
+        return linux_state_damaged(object, "file", error);
+    __attribute__((cleanup(linux_close_descriptor))) int made = -1;
+    int result = linux_badge_fd(kernel, creation->badges[file], &made, error);
+    if (result < 0)
+        return result;
+    result = linux_file_reopen(made, flags, fd);
+    if (result == -EACCES) {
+        /* Its mode forbids what was once opened: as its owner, permit it for this moment. */
+        struct stat status;
+        if (fstat(made, &status) == 0 && fchmod(made, 0600) == 0) {
+            result = linux_file_reopen(made, flags, fd);
+            if (fchmod(made, status.st_mode & 07777) < 0 && result == 0) {
+                close(*fd);
+                result = -errno;
+            }
+        }
+    }
+    return result < 0 ? recap_fail(error, result, "opening the removed file %s",
+                                   object->label ? object->label : "")
+                      : 0;
+}

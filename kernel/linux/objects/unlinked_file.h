@@ -1,0 +1,25 @@
+/* unlinked_file.h: files that are open or mapped and have no name any more. Their content travels
+ * with the image, and they are made again without a name. */
+#ifndef RECAP_KERNEL_LINUX_OBJECTS_UNLINKED_FILE_H
+#define RECAP_KERNEL_LINUX_OBJECTS_UNLINKED_FILE_H
+
+#include "kernel/linux/linux.h"
+
+/* Writes what the file is to be like into a state. `path` is the name that it had. -EOPNOTSUPP: no
+ * directory is left in whose file system it could be made again. */
+int linux_unlinked_describe(struct recap_arena *arena, struct recap_value *state, const char *path,
+                            const struct stat *status, struct recap_error *error);
+bool linux_unlinked_is(const struct recap_object *object);
+/* Makes it, with its content, open for reading and writing. */
+int linux_unlinked_create(const struct recap_creation *creation, const struct recap_object *object,
+                          int *fd, struct recap_error *error);
+
+/* The inner object (kind mapped-file) of a file without a name that a descriptor refers to. */
+int linux_unlinked_held(struct linux_kernel *kernel, const struct linux_description *description,
+                        recap_badge *badge, struct recap_error *error);
+/* Another description of it, once it has been made. */
+int linux_unlinked_open(struct linux_kernel *kernel, const struct recap_creation *creation,
+                        const struct recap_object *object, int flags, int *fd,
+                        struct recap_error *error);
+
+#endif
