@@ -42,6 +42,14 @@ int linux_mapped_obtain(struct linux_kernel *kernel, const char *kind, uint64_t 
         kept->inode = inode;
         linux_badge_keep(kernel, inner, kept, release);
     }
+    if (strcmp(kept->path, path) != 0) {
+        /* It has been renamed or removed since it was first met. */
+        char *name = strdup(path);
+        if (!name)
+            return recap_fail(error, -ENOMEM, "noting what is mapped");
+        free(kept->path);
+        kept->path = name;
+    }
     *badge = inner;
     *mapped = kept;
     return 0;
