@@ -16,6 +16,7 @@ struct linux_mapped_piece {
     uint64_t length;
     uint64_t offset; /* bytes into the object */
     bool may_write;  /* shared, and writable or allowed to become so */
+    bool swapped;    /* pages of it are swapped out */
     uint64_t pass;   /* which listing of the process's regions found it */
 };
 
@@ -37,7 +38,9 @@ struct linux_mapped {
     bool may_write;                    /* of any piece: the file was opened for writing */
     struct linux_mapped_piece *pieces; /* of the latest listing; never empty unless `held` */
     size_t piece_count;
-    uint64_t pass; /* the latest listing */
+    uint64_t pass; /* the latest listing, and the ones for which it was looked at */
+    uint64_t probed;
+    uint64_t examined;
     /* shared_memory.c: size in bytes and what was ever written, as last found. */
     uint64_t size;
     struct linux_extent *extents;

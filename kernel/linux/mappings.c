@@ -151,14 +151,17 @@ static bool parse_header(const char *line, struct linux_mapping *mapping)
 }
 
 /* One of the lines that follow a header. */
-static void parse_detail(const char *line, struct linux_mapping *mapping)
+static void parse_detail(char *line, struct linux_mapping *mapping)
 {
     static const char flags[] = "VmFlags:", anonymous[] = "Anonymous:", swap[] = "Swap:",
                       key[] = "ProtectionKey:";
     if (line[0] == 'V' && strncmp(line, flags, sizeof flags - 1) == 0) {
-        mapping->flags_text = line + sizeof flags - 1;
-        while (*mapping->flags_text == ' ')
-            mapping->flags_text++;
+        char *text = line + sizeof flags - 1, *end = text + strlen(text);
+        while (*text == ' ')
+            text++;
+        while (end > text && end[-1] == ' ')
+            *--end = '\0';
+        mapping->flags_text = text;
         mapping->flags = linux_mapping_flags(mapping->flags_text);
     } else if (line[0] == 'A' && strncmp(line, anonymous, sizeof anonymous - 1) == 0) {
         mapping->own_pages |= strtoull(line + sizeof anonymous - 1, NULL, 10) != 0;

@@ -70,6 +70,21 @@ const char *linux_mapping_obstacle(const struct linux_mapping *mapping);
 /* The device of the kernel's nameless shared memory (memfds, shared anonymous, System V). */
 int linux_shared_memory_device(uint64_t *device, struct recap_error *error);
 
+/* --- memory_read.c, memory_probe.c, memory_examine.c -------------------------------------------
+ */
+
+/* linux_regions, of a running process too; what cannot be restored goes to `refusals` when that is
+ * not NULL, and is left out. */
+int linux_regions_listed(struct recap_pd *pd, struct recap_graph *graph,
+                         struct recap_pd_image *image, struct recap_refusals *refusals,
+                         struct recap_error *error);
+/* Adds to the listed regions of a suspended process what only the process itself can ask for. */
+int linux_regions_probe(struct linux_pd *pd, struct recap_graph *graph,
+                        struct recap_pd_image *image, struct recap_error *error);
+/* The memory's part of examine: what is mapped that cannot be restored. */
+int linux_examine_memory(struct linux_pd *pd, struct recap_refusals *refusals,
+                         struct recap_error *error);
+
 /* --- pages.c --------------------------------------------------------------------------------- */
 
 enum linux_page {

@@ -33,6 +33,7 @@ struct reading {
     uint64_t zero_device;   /* device and inode of /dev/zero as the process sees it, 0: none */
     uint64_t zero_inode;
     uint64_t pass;
+    struct recap_refusals *refusals; /* takes what cannot be restored; NULL: that is an error */
     struct recap_error *error;
 };
 
@@ -127,21 +128,34 @@ static int enter_object(struct reading *reading, const struct linux_mapping *map
                                              .offset = mapping->offset,
                                              .may_write = mapping->shared &&
                                                           mapping->flags & LINUX_MAPPING_MAY_WRITE,
+                                             .swapped = mapping->own_pages,
                                              .pass = reading->pass};
     const char *kind = mapping->device == reading->shared_memory ? "shared-memory" : "mapped-file";
     return linux_mapped_enter(reading->pd->kernel, kind, mapping->device, mapping->inode,
                               mapping->name, &piece, &region->object, reading->error);
 }
 
+static int refuse(struct reading *reading, const struct linux_mapping *mapping, const char *why)
+{
+    unsigned long long start = mapping->start, end = mapping->end;
+    const char *name = mapping->name ? mapping->name : "memory";
+    if (!reading->refusals)
+        return recap_refuse(reading->error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "%s, mapped from 0x%llx to 0x%llx, cannot be checkpointed: %s", name,
+                            start, end, why);
+    if (recap_refusals_say(reading->refusals, NULL,
+                           "%s, mapped from 0x%llx to 0x%llx, cannot be checkpointed: %s", name,
+                           start, end, why) < 0)
+        return out_of_memory(reading);
+    return 0;
+}
+
 static int add_region(struct reading *reading, const struct linux_mapping *mapping)
 {
-    struct recap_arena *arena = reading->graph->arena;
     const char *obstacle = linux_mapping_obstacle(mapping);
     if (obstacle)
-        return recap_refuse(reading->error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                            "the memory from 0x%llx to 0x%llx cannot be checkpointed: %s",
-                            (unsigned long long)mapping->start, (unsigned long long)mapping->end,
-                            obstacle);
+        return refuse(reading, mapping, obstacle);
+    struct recap_arena *arena = reading->graph->arena;
     struct recap_region *region = recap_graph_add_region(reading->graph, reading->image);
     if (!region)
         return out_of_memory(reading);
@@ -201,12 +215,17 @@ static int add_mapping(struct reading *reading, const struct linux_mapping *mapp
     return result == 0 && piece.start < piece.end ? add_region(reading, &piece) : result;
 }
 
-int linux_regions(struct recap_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,
-                  struct recap_error *error)
+int linux_regions_listed(struct recap_pd *pd, struct recap_graph *graph,
+                         struct recap_pd_image *image, struct recap_refusals *refusals,
+                         struct recap_error *error)
 {
     static _Atomic uint64_t passes;
-    __attribute__((cleanup(clear_reading))) struct reading reading = {
-        .pd = linux_pd(pd), .graph = graph, .image = image, .pass = ++passes, .error = error};
+    __attribute__((cleanup(clear_reading))) struct reading reading = {.pd = linux_pd(pd),
+                                                                      .graph = graph,
+                                                                      .image = image,
+                                                                      .pass = ++passes,
+                                                                      .refusals = refusals,
+                                                                      .error = error};
     int result = linux_shared_memory_device(&reading.shared_memory, error);
     if (result == 0)
         result = linux_mappings_read(reading.pd->proc, true, &reading.mappings, error);
@@ -221,6 +240,13 @@ int linux_regions(struct recap_pd *pd, struct recap_graph *graph, struct recap_p
     for (size_t i = 0; result == 0 && i < reading.mappings.count; i++)
         result = add_mapping(&reading, &reading.mappings.items[i]);
     return result;
+}
+
+int linux_regions(struct recap_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,
+                  struct recap_error *error)
+{
+    int result = linux_regions_listed(pd, graph, image, NULL, error);
+    return result ? result : linux_regions_probe(linux_pd(pd), graph, image, error);
 }
 
 /* What process_vm_readv and process_vm_writev may not touch (memory without the permission),

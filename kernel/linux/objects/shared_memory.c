@@ -43,7 +43,7 @@ static bool is_anonymous(const char *path)
 
 /* A description of our own of the live object: -EPERM when it can only be reached through regions.
  */
-static int open_live(const struct linux_mapped *mapped, int *fd)
+int linux_shared_memory_reach(const struct linux_mapped *mapped, int *fd)
 {
     int opened = -1, result = 0;
     if (mapped->held) {
@@ -165,7 +165,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     if (name)
         recap_put_text(arena, object->state, "name", name);
     int fd = -1;
-    int result = open_live(mapped, &fd);
+    int result = linux_shared_memory_reach(mapped, &fd);
     if (result == 0) {
         result = describe_open(mapped, fd, arena, object, name != NULL);
         close(fd);
@@ -229,7 +229,7 @@ static ssize_t content(struct linux_kernel *kernel, recap_badge badge, uint64_t 
     if (size > extent->length - within)
         size = (size_t)(extent->length - within);
     int fd = -1;
-    int opened = open_live(mapped, &fd);
+    int opened = linux_shared_memory_reach(mapped, &fd);
     ssize_t got = opened == 0 ? pread(fd, buffer, size, (off_t)(extent->offset + within))
                               : read_mapped(mapped, extent->offset + within, buffer, size);
     if (opened == 0) {
