@@ -82,17 +82,14 @@ static uint64_t within_object(struct linux_pd *pd, const struct linux_mapped_pie
     return low * PAGE;
 }
 
-/* Appends the pages of a piece that are in memory, or all when some are swapped out. `from` is
- * where in the object the pieces before it ended. */
-static int look_into(struct linux_pd *pd, struct linux_mapped *mapped,
-                     const struct linux_mapped_piece *piece, uint64_t from,
-                     struct recap_error *error)
+/* Appends the pages of a piece from `from` (an offset into the object) up to `end` that are in
+ * memory; all of them when some are swapped out. */
+static int find_pages(struct linux_pd *pd, struct linux_mapped *mapped,
+                      const struct linux_mapped_piece *piece, uint64_t from, uint64_t end,
+                      struct recap_error *error)
 {
-    uint64_t end = piece->offset + within_object(pd, piece);
     int result = 0;
-    if (end > mapped->size)
-        mapped->size = end;
-    for (uint64_t at = from > piece->offset ? from : piece->offset; result == 0 && at < end;) {
+    for (uint64_t at = from; result == 0 && at < end;) {
         uint64_t pages = (end - at) / PAGE < MOST_PAGES ? (end - at) / PAGE : MOST_PAGES;
         struct linux_batch *batch = linux_batch_new(pd, 0);
         uint64_t vector = linux_batch_put(batch, NULL, pages);
@@ -109,6 +106,27 @@ static int look_into(struct linux_pd *pd, struct linux_mapped *mapped,
         linux_batch_free(batch);
         at += pages * PAGE;
     }
+    return result;
+}
+
+/* `from` is where in the object the pieces before this one ended. Looking for the end of the object
+ * brings pages in, so which pages are there is asked first, unless it does not matter. */
+static int look_into(struct linux_pd *pd, struct linux_mapped *mapped,
+                     const struct linux_mapped_piece *piece, uint64_t from,
+                     struct recap_error *error)
+{
+    uint64_t end = piece->offset + piece->length;
+    int result = 0;
+    from = from > piece->offset ? from : piece->offset;
+    if (from >= end)
+        return 0;
+    if (!piece->swapped)
+        result = find_pages(pd, mapped, piece, from, end, error);
+    end = piece->offset + within_object(pd, piece);
+    if (end > mapped->size)
+        mapped->size = end;
+    if (result == 0 && piece->swapped && from < end)
+        result = find_pages(pd, mapped, piece, from, end, error);
     return result;
 }
 
