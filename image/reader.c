@@ -245,28 +245,34 @@ static int open_all(struct recap_image *image, struct recap_error *error)
     return result;
 }
 
-int recap_image_open(const char *path, struct recap_image **result, struct recap_error *error)
+int image_open_at(int directory, const char *path, struct recap_image **result,
+                  struct recap_error *error)
 {
     struct recap_image *image = calloc(1, sizeof *image);
     if (!image || !(image->path = strdup(path))) {
         free(image);
+        close(directory);
         return recap_fail(error, -ENOMEM, "opening image %s", path);
     }
+    image->directory = directory;
     image->content = -1;
-    image->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failed = 0;
-    if (image->directory < 0 && errno == ENOTDIR)
-        failed = recap_refuse(error, RECAP_DAMAGED, -EINVAL,
-                              "%s is not an image: an image is a directory", path);
-    else if (image->directory < 0)
-        failed = recap_fail(error, -errno, "opening image %s", path);
-    else
-        failed = open_all(image, error);
+    int failed = open_all(image, error);
     if (failed < 0)
         recap_image_close(image);
     else
         *result = image;
     return failed;
+}
+
+int recap_image_open(const char *path, struct recap_image **image, struct recap_error *error)
+{
+    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0 && errno == ENOTDIR)
+        return recap_refuse(error, RECAP_DAMAGED, -EINVAL,
+                            "%s is not an image: an image is a directory", path);
+    if (directory < 0)
+        return recap_fail(error, -errno, "opening image %s", path);
+    return image_open_at(directory, path, image, error);
 }
 
 struct recap_graph *recap_image_graph(struct recap_image *image)

@@ -16,6 +16,10 @@ struct recap_image {
     int content;
 };
 
+/* Opens the image in `directory`, an open descriptor, which it takes over; `path` is for messages.
+ */
+int image_open_at(int directory, const char *path, struct recap_image **image,
+                  struct recap_error *error);
 /* Opens a regular file of the image that has exactly `size` bytes: a descriptor, or a negative
  * errno with `error` filled. */
 int image_open_file(const struct recap_image *image, const char *name, uint64_t size,
