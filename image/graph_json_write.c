@@ -36,7 +36,7 @@ static void put_slot(struct json_text *text, const struct recap_slot *slot)
     put_words(text, graph_slot_flags, slot->flags);
     if (slot->references != 1) {
         json_raw(text, ", \"references\": ");
-        json_integer(text, slot->references);
+        json_decimal(text, slot->references);
     }
     json_raw(text, "}");
 }
@@ -188,7 +188,7 @@ static void put_pd(struct json_text *text, const struct recap_pd_image *pd)
 static void put_head(struct json_text *text, const struct recap_graph *graph)
 {
     json_raw(text, "{\n  \"format\": \"" GRAPH_FORMAT "\",\n  \"version\": ");
-    json_integer(text, GRAPH_VERSION);
+    json_decimal(text, GRAPH_VERSION);
     json_raw(text, ",\n  \"kernel\": ");
     json_plain(text, graph->kernel);
     json_raw(text, ",\n  \"machine\": ");
@@ -196,7 +196,7 @@ static void put_head(struct json_text *text, const struct recap_graph *graph)
     json_raw(text, ",\n  \"release\": ");
     json_plain(text, graph->release);
     json_raw(text, ",\n  \"taken\": ");
-    json_integer(text, graph->taken);
+    json_decimal(text, graph->taken);
 }
 
 int recap_graph_to_json(const struct recap_graph *graph, char **result, struct recap_error *error)

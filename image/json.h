@@ -25,7 +25,7 @@ struct json_text {
 };
 
 void json_raw(struct json_text *text, const char *raw);
-void json_integer(struct json_text *text, int64_t number);
+void json_decimal(struct json_text *text, int64_t number);
 /* In quotes, as 0x and digits. */
 void json_hex(struct json_text *text, uint64_t number);
 /* An integer where that holds it, else hexadecimal: for ids and selectors. */

@@ -41,7 +41,7 @@ void json_raw(struct json_text *text, const char *bytes)
     raw(text, bytes, strlen(bytes));
 }
 
-void json_integer(struct json_text *text, int64_t number)
+void json_decimal(struct json_text *text, int64_t number)
 {
     char digits[24];
     raw(text, digits, (size_t)snprintf(digits, sizeof digits, "%" PRId64, number));
@@ -56,7 +56,7 @@ void json_hex(struct json_text *text, uint64_t number)
 void json_id(struct json_text *text, uint64_t number)
 {
     if (number <= INT64_MAX)
-        json_integer(text, (int64_t)number);
+        json_decimal(text, (int64_t)number);
     else
         json_hex(text, number);
 }
@@ -179,7 +179,7 @@ static void value_at(struct json_text *text, const struct recap_value *value, in
     }
     switch (value->type) {
     case RECAP_NUMBER:
-        json_integer(text, value->u.number);
+        json_decimal(text, value->u.number);
         break;
     case RECAP_HEX:
         json_hex(text, value->u.hex);
