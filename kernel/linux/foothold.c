@@ -339,25 +339,29 @@ int linux_foothold_other(struct linux_pd *pd, size_t index, const struct linux_s
 int linux_foothold_leave(struct linux_pd *pd, struct recap_error *error)
 {
     struct linux_foothold *foothold = pd->foothold;
-    struct linux_thread *leader = &pd->threads[0];
     int code = 0;
+    bool led = true; /* the leader has run its tail and so left nothing of ours behind */
     if (foothold->standing) {
         struct user_regs_struct r = foothold->template;
         r.rip = foothold->extents ? foothold->loop : foothold->tail;
         r.r12 = header_entry(pd, ENTRY_UNMAP);
-        if (ptrace(PTRACE_SETREGS, leader->tid, 0, &r) != 0)
+        if (ptrace(PTRACE_SETREGS, pd->threads[0].tid, 0, &r) != 0)
             code = recap_fail(error, -errno, "leaving process %d", pd->pid);
         else
             code = linux_stop_run(pd, 0, error);
+        led = code == 0;
         foothold->standing = false;
     }
+    bool all_back = true;
     for (size_t i = 0; i < pd->thread_count; i++) {
-        if (pd->threads[i].home->away) {
-            int back = bring_back(pd, &pd->threads[i], code == 0 ? error : NULL);
-            code = code == 0 ? back : code;
-        }
+        if (!pd->threads[i].home->away)
+            continue;
+        int back = i > 0 || led ? bring_back(pd, &pd->threads[i], code == 0 ? error : NULL) : code;
+        code = code == 0 ? back : code;
+        all_back = all_back && back == 0;
     }
-    if (foothold->dirtied) {
+    /* A thread that could not be set back goes home by itself once it is let go: over this code. */
+    if (foothold->dirtied && all_back) {
         static const uint8_t zeros[2048];
         for (size_t done = 0; done < foothold->dirtied; done += sizeof zeros) {
             size_t part = foothold->dirtied - done;

@@ -161,7 +161,8 @@ static int interrupt(struct linux_pd *pd, pid_t tid, int64_t now, struct recap_e
         int64_t ran = last_ran(pd->proc, path);
         thread->home->blocked_ns = ran < 0 ? -1 : ran < now ? now - ran : 0;
     }
-    ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+    if (ptrace(PTRACE_INTERRUPT, tid, 0, 0) != 0 && errno != ESRCH)
+        return recap_fail(error, -errno, "stopping thread %d of process %d", tid, pd->pid);
     return 0;
 }
 
@@ -363,6 +364,7 @@ static void let_go(struct linux_pd *pd)
         struct linux_thread *thread = &pd->threads[i];
         if (thread->seized && !thread->stopped) {
             struct linux_stopped stopped;
+            ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0);
             linux_stop_wait(thread->tid, LINUX_STOP_LIMIT_MS * INT64_C(1000000), &stopped);
             if (stopped.stop == LINUX_STOP_SIGNAL)
                 thread->home->signal = stopped.signal;

@@ -102,7 +102,7 @@ class Target:
                                         start_new_session=True)
         self.pid = self.process.pid
         self.address = int(awaited(lambda: read(f"{folder}/pulse"), "the target does not start"), 16)
-        self.interrupted = 0
+        self.noticed = (0, 0)
         self.lives(self.pid)
         self.before = snapshot(self.pid)
 
@@ -110,10 +110,10 @@ class Target:
         with open(f"/proc/{pid}/mem", "rb", 0) as memory:
             memory.seek(self.address)
             found = memory.read(256)
-        rounds, spins, sleeps, interrupted, wrong, what = struct.unpack("5Q216s", found)
+        rounds, spins, sleeps, interrupted, crowded, wrong, what = struct.unpack("6Q208s", found)
         if wrong:
             raise Finding(what.split(b"\0")[0].decode())
-        self.interrupted = interrupted
+        self.noticed = (interrupted, crowded)
         return rounds, spins, sleeps
 
     def lives(self, pid):
