@@ -311,7 +311,7 @@ uint32_t linux_badge_rights(struct linux_kernel *kernel, recap_badge badge)
 bool linux_badge_is_still(struct linux_kernel *kernel, recap_badge badge)
 {
     const struct linux_badge_entry *entry = linux_badge_entry(kernel, badge);
-    return entry && entry->read && entry->moment == kernel->moment;
+    return entry && (!entry->process || (entry->read && entry->moment == kernel->moment));
 }
 
 recap_badge linux_badge_with_inode(struct linux_kernel *kernel, uint64_t inode, recap_badge after)

@@ -9,18 +9,24 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-enum { PATH_ROOM = 64 }; /* "/proc/PID/fdinfo/FD" with any two 32-bit numbers */
+enum { PATH_ROOM = LINUX_HOME_PATH }; /* "/proc/PID/fdinfo/FD" with any two 32-bit numbers */
+
+const char *linux_home_path(struct linux_home home, char path[LINUX_HOME_PATH])
+{
+    if (home.pid)
+        snprintf(path, LINUX_HOME_PATH, "/proc/%d/fd/%d", (int)home.pid, home.fd);
+    else
+        snprintf(path, LINUX_HOME_PATH, "/proc/self/fd/%d", home.fd);
+    return path;
+}
 
 /* "fd/N" and "fdinfo/N" of /proc/PID, as seen from the directory "fdinfo" there or from anywhere.
  */
 static const char *link_path(char path[PATH_ROOM], int directory, struct linux_home home)
 {
-    if (directory != AT_FDCWD)
-        snprintf(path, PATH_ROOM, "../fd/%d", home.fd);
-    else if (home.pid)
-        snprintf(path, PATH_ROOM, "/proc/%d/fd/%d", (int)home.pid, home.fd);
-    else
-        snprintf(path, PATH_ROOM, "/proc/self/fd/%d", home.fd);
+    if (directory == AT_FDCWD)
+        return linux_home_path(home, path);
+    snprintf(path, PATH_ROOM, "../fd/%d", home.fd);
     return path;
 }
 

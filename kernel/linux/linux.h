@@ -99,7 +99,8 @@ recap_badge linux_badge_with_inode(struct linux_kernel *kernel, uint64_t inode,
                                    recap_badge after);
 /* The rights that a description gives: its access mode; 0 for an inner object. */
 uint32_t linux_badge_rights(struct linux_kernel *kernel, recap_badge badge);
-/* Whether the badge was entered while its PD was suspended, and the PD still is. */
+/* Whether the badge was entered while its PD was suspended, and the PD still is; or it is our own.
+ */
 bool linux_badge_is_still(struct linux_kernel *kernel, recap_badge badge);
 /* The badge of an inner object, whose identity the kernel states as a kind and two numbers
  * (device and inode). `data` (may be NULL) is kept with it and freed with the kernel. */
@@ -296,6 +297,9 @@ const struct linux_kind *linux_kind_named(const char *name);
 int linux_description_read(struct linux_home home, struct linux_description **description,
                            struct recap_error *error);
 void linux_description_free(struct linux_description *description);
+/* "/proc/PID/fd/N" of it. Returns `path`. */
+enum { LINUX_HOME_PATH = 64 };
+const char *linux_home_path(struct linux_home home, char path[LINUX_HOME_PATH]);
 /* A hash of what cannot change while the description lives: inode, mount, access mode, and the
  * numbers that only some kinds have. */
 uint64_t linux_description_immutable(const struct linux_description *description);

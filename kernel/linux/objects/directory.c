@@ -1,10 +1,86 @@
-/* directory.c: placeholder of a kind, to be written. */
+/* directory.c: descriptions open on directories, with the position that reading them has reached.
+ */
+#include "kernel/linux/objects/fdinfo.h"
+#include "kernel/linux/objects/file_identity.h"
+#include "kernel/linux/objects/file_locks.h"
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/status_flags.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 static bool recognise(const struct linux_description *description)
 {
-    (void)description;
-    return false;
+    return S_ISDIR(description->status.st_mode) && !(description->open_flags & O_PATH);
 }
 
-const struct linux_kind linux_kind_directory = {.name = "directory", .recognise = recognise};
+static int describe(struct linux_kernel *kernel, recap_badge badge,
+                    const struct linux_description *description, struct recap_arena *arena,
+                    struct recap_object *object, struct recap_error *error)
+{
+    (void)kernel;
+    (void)badge;
+    uint64_t position;
+    enum linux_file_place place;
+    const char *path;
+    struct recap_value *state = recap_record(arena);
+    object->label = recap_arena_text(arena, description->link);
+    if (!linux_fdinfo_number(description->fdinfo, "pos", 10, &position))
+        return recap_fail(error, -EPROTO, "the kernel does not tell the position in %s",
+                          description->link);
+    int result = linux_status_flags_describe(description, arena, state, error);
+    if (result == 0)
+        result =
+            linux_file_locate(description->link, &description->status, arena, &place, &path, error);
+    if (result == 0 && place == LINUX_FILE_UNLINKED)
+        result = recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                              "the directory %s has been removed", path);
+    /* Half read, it has to be read on where it stopped, which takes the same entries. */
+    if (result == 0)
+        result = linux_file_identify(arena, state, path, place,
+                                     position ? LINUX_FILE_UNCHANGED : LINUX_FILE_SAME, error);
+    if (result == 0)
+        result = linux_file_locks_describe(description, arena, state, error);
+    recap_put_hex(arena, state, "position", position);
+    object->state = state;
+    return result;
+}
+
+static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
+                  const struct recap_object *object, recap_badge *badge, struct recap_error *error)
+{
+    (void)creation;
+    uint64_t position;
+    if (recap_get_hex(object->state, "position", &position) < 0 || position > INT64_MAX)
+        return linux_state_damaged(object, "position", error);
+    int fd;
+    int result = linux_file_open(object, O_RDONLY | O_DIRECTORY, &fd, error);
+    if (result < 0)
+        return result;
+    if (position && lseek(fd, (off_t)position, SEEK_SET) < 0) {
+        result = recap_fail(error, -errno, "setting the position in the directory %s",
+                            object->label ? object->label : "");
+        close(fd);
+        return result;
+    }
+    return linux_status_flags_finish(kernel, fd, object, badge, error);
+}
+
+static int compare(struct linux_kernel *kernel, recap_badge badge,
+                   const struct linux_description *description, const struct recap_object *object,
+                   struct recap_error *error)
+{
+    (void)kernel;
+    (void)badge;
+    return linux_file_compare(object, &description->status, error);
+}
+
+const struct linux_kind linux_kind_directory = {
+    .name = "directory",
+    .recognise = recognise,
+    .describe = describe,
+    .create = create,
+    .tie = linux_file_locks_tie,
+    .compare = compare,
+};

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -17,10 +16,10 @@
 static int open_live(const struct linux_mapped *mapped, int *fd)
 {
     if (mapped->held) {
-        char path[64];
+        char path[LINUX_HOME_PATH];
         struct stat status;
-        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)mapped->home.pid, mapped->home.fd);
-        int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        int opened =
+            open(linux_home_path(mapped->home, path), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (opened >= 0 && fstat(opened, &status) == 0 && status.st_ino == mapped->inode) {
             *fd = opened;
             return 0;

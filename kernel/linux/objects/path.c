@@ -1,10 +1,68 @@
-/* path.c: placeholder of a kind, to be written. */
+/* path.c: descriptions opened with O_PATH: they name a place in the file system, of any type, and
+ * permit nothing else. */
+#include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/status_flags.h"
+#include "kernel/linux/objects/unlinked_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
 
 static bool recognise(const struct linux_description *description)
 {
-    (void)description;
-    return false;
+    return description->open_flags & O_PATH;
 }
 
-const struct linux_kind linux_kind_path = {.name = "path", .recognise = recognise};
+static int describe(struct linux_kernel *kernel, recap_badge badge,
+                    const struct linux_description *description, struct recap_arena *arena,
+                    struct recap_object *object, struct recap_error *error)
+{
+    (void)badge;
+    enum linux_file_place place;
+    const char *path;
+    struct recap_value *state = recap_record(arena);
+    object->label = recap_arena_text(arena, description->link);
+    int result =
+        linux_file_locate(description->link, &description->status, arena, &place, &path, error);
+    if (result < 0)
+        return result;
+    if (place != LINUX_FILE_UNLINKED) {
+        result = linux_file_identify(arena, state, path, place, LINUX_FILE_SAME, error);
+    } else if (S_ISREG(description->status.st_mode)) {
+        recap_badge file;
+        result = linux_unlinked_held(kernel, description, &file, error);
+        if (result == 0)
+            recap_put_object(arena, state, "file", file);
+    } else {
+        result = recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "%s has been removed", path);
+    }
+    object->state = state;
+    return result;
+}
+
+static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
+                  const struct recap_object *object, recap_badge *badge, struct recap_error *error)
+{
+    int fd;
+    int result = recap_member(object->state, "file")
+                     ? linux_unlinked_open(kernel, creation, object, O_PATH, &fd, error)
+                     : linux_file_open(object, O_PATH, &fd, error);
+    return result < 0 ? result : linux_badge_own(kernel, fd, badge, error);
+}
+
+static int compare(struct linux_kernel *kernel, recap_badge badge,
+                   const struct linux_description *description, const struct recap_object *object,
+                   struct recap_error *error)
+{
+    (void)kernel;
+    (void)badge;
+    return linux_file_compare(object, &description->status, error);
+}
+
+const struct linux_kind linux_kind_path = {
+    .name = "path",
+    .recognise = recognise,
+    .describe = describe,
+    .create = create,
+    .compare = compare,
+};

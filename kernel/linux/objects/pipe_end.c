@@ -1,10 +1,97 @@
-/* pipe_end.c: placeholder of a kind, to be written. */
+/* pipe_end.c: descriptions that are an end of a pipe or FIFO, or both. */
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/pipe.h"
+#include "kernel/linux/objects/status_flags.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
 
 static bool recognise(const struct linux_description *description)
 {
-    (void)description;
-    return false;
+    return S_ISFIFO(description->status.st_mode) && !(description->open_flags & O_PATH);
 }
 
-const struct linux_kind linux_kind_pipe_end = {.name = "pipe-end", .recognise = recognise};
+/* Whether nobody at all holds the other end. The descriptor of our own that this takes is one more
+ * on this end only. */
+static int is_widowed(struct linux_kernel *kernel, recap_badge badge, bool *widowed,
+                      struct recap_error *error)
+{
+    int fd;
+    int result = linux_badge_fd(kernel, badge, &fd, error);
+    if (result < 0)
+        return result;
+    struct pollfd ask = {.fd = fd};
+    result = poll(&ask, 1, 0) < 0 ? -errno : 0;
+    close(fd);
+    if (result < 0)
+        return recap_fail(error, result, "asking for the other end of a pipe");
+    *widowed = ask.revents & (POLLHUP | POLLERR);
+    return 0;
+}
+
+static int describe(struct linux_kernel *kernel, recap_badge badge,
+                    const struct linux_description *description, struct recap_arena *arena,
+                    struct recap_object *object, struct recap_error *error)
+{
+    const uint32_t both = RECAP_RIGHT_READ | RECAP_RIGHT_WRITE;
+    struct recap_value *state = recap_record(arena);
+    bool named = description->link[0] == '/', inside;
+    uint32_t own = linux_badge_rights(kernel, badge);
+    int result = linux_status_flags_describe(description, arena, state, error);
+    if (result < 0)
+        return result;
+    /* A FIFO is found again by its name, whoever has it open. */
+    inside = named || linux_pipe_rights_inside(kernel, description->status.st_ino) == both;
+    if (!inside && (result = is_widowed(kernel, badge, &inside, error)) < 0)
+        return result;
+    object->label = recap_arena_printf(arena, "%s, %s", description->link,
+                                       own == both                ? "both ends"
+                                       : own == RECAP_RIGHT_WRITE ? "writing end"
+                                                                  : "reading end");
+    object->external = !inside;
+    if (inside) {
+        recap_badge pipe;
+        result = linux_pipe_of(kernel, badge, description, &pipe, error);
+        recap_put_object(arena, state, "pipe", pipe);
+    }
+    object->state = state;
+    return result;
+}
+
+static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
+                  const struct recap_object *object, recap_badge *badge, struct recap_error *error)
+{
+    uint64_t pipe, flags;
+    if (recap_get_object(object->state, "pipe", &pipe) < 0 ||
+        !recap_graph_object(creation->graph, pipe) || !creation->badges[pipe])
+        return linux_state_damaged(object, "pipe", error);
+    if (recap_get_hex(object->state, "flags", &flags) < 0)
+        return linux_state_damaged(object, "flags", error);
+    int fd;
+    int result =
+        linux_pipe_open(kernel, creation->badges[pipe], (int)flags & O_ACCMODE, &fd, error);
+    return result < 0 ? result : linux_status_flags_finish(kernel, fd, object, badge, error);
+}
+
+static int compare(struct linux_kernel *kernel, recap_badge badge,
+                   const struct linux_description *description, const struct recap_object *object,
+                   struct recap_error *error)
+{
+    uint64_t flags;
+    (void)kernel;
+    (void)badge;
+    if (recap_get_hex(object->state, "flags", &flags) == 0 &&
+        (flags & O_ACCMODE) != (description->open_flags & O_ACCMODE))
+        return recap_refuse(error, RECAP_FAILED, -ESTALE, "%s is the other end", description->link);
+    return 0;
+}
+
+const struct linux_kind linux_kind_pipe_end = {
+    .name = "pipe-end",
+    .recognise = recognise,
+    .describe = describe,
+    .create = create,
+    .compare = compare,
+};

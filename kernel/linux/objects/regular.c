@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -33,11 +32,10 @@ static bool recognise(const struct linux_description *description)
 
 static int refuse_disguise(const struct linux_description *description, struct recap_error *error)
 {
-    char path[64];
+    char path[LINUX_HOME_PATH];
+    struct linux_home home = {description->pid, description->fd};
     struct statfs system;
-    snprintf(path, sizeof path, "/proc/%d/fd/%d",
-             description->pid ? (int)description->pid : (int)getpid(), description->fd);
-    if (statfs(path, &system) < 0)
+    if (statfs(linux_home_path(home, path), &system) < 0)
         return 0;
     for (size_t i = 0; i < sizeof disguises / sizeof *disguises; i++)
         if ((unsigned long)system.f_type == disguises[i].magic)
@@ -54,14 +52,14 @@ static int check_virtual(const struct linux_description *description, const char
     char *end;
     if (strncmp(path, "/proc/", 6) != 0)
         return 0;
-    long pid = strtol(path + 6, &end, 10);
+    long own = description->pid ? description->pid : getpid(), pid = strtol(path + 6, &end, 10);
     if (end == path + 6 || *end != '/')
         return 0;
-    if (pid == description->pid && strncmp(end, "/task/", 6) != 0)
+    if (pid == own && strncmp(end, "/task/", 6) != 0)
         return 0;
     return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                         "%s speaks of %s, which need not be there at restore", path,
-                        pid == description->pid ? "one thread" : "another process");
+                        pid == own ? "one thread" : "another process");
 }
 
 /* What was once opened may have been opened with other rights than those of whoever restores. */
