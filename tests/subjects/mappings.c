@@ -102,12 +102,3 @@ void mappings_check(void)
         }
     }
 }
-
-const char *mappings_flags(const void *address)
-{
-    size_t count = list(after);
-    for (size_t i = 0; i < count; i++)
-        if ((uintptr_t)address - after[i].start < after[i].end - after[i].start)
-            return after[i].flags;
-    return "";
-}

@@ -7,7 +7,5 @@ void mappings_note(void);
 /* Checks that they are the same now; each difference is a finding. Neighbours with equal properties
  * count as one. */
 void mappings_check(void);
-/* The flags that the kernel shows for the mapping at `address` (smaps), or "". */
-const char *mappings_flags(const void *address);
 
 #endif
