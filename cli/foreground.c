@@ -16,8 +16,7 @@ static int terminal = -1;
 static pid_t group;
 static sigset_t mask_before;
 
-/* All signals but those that a program raises in itself, and those that speak of us. */
-static void passed_signals(sigset_t *set)
+void foreground_signals(sigset_t *set)
 {
     static const int ours[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS,  SIGFPE,
                                SIGILL,  SIGTRAP, SIGABRT, SIGTTIN, SIGTTOU};
@@ -40,7 +39,7 @@ static void give_terminal(pid_t to)
 void foreground_begin(pid_t pid)
 {
     sigset_t set;
-    passed_signals(&set);
+    foreground_signals(&set);
     sigprocmask(SIG_BLOCK, &set, &mask_before);
     group = getpgid(pid);
     bool own_group = group > 0 && group != getpgrp() && getsid(pid) == getsid(0);
@@ -61,8 +60,7 @@ void foreground_cancel(void)
     sigprocmask(SIG_SETMASK, &mask_before, NULL);
 }
 
-/* The process was stopped: so are we, until somebody lets us go on. */
-static void stop_with(pid_t pid)
+void foreground_stop(pid_t pid)
 {
     give_terminal(getpgrp());
     raise(SIGSTOP);
@@ -78,8 +76,9 @@ static void pass(pid_t pid, const siginfo_t *signal)
     kill(pid, signal->si_signo);
 }
 
-static int end_as(int status)
+int foreground_end(int status)
 {
+    foreground_cancel();
     if (WIFEXITED(status))
         return WEXITSTATUS(status);
     int number = WTERMSIG(status);
@@ -94,24 +93,41 @@ static int end_as(int status)
     return 128 + number;
 }
 
+enum foreground_state foreground_look(pid_t pid, int *status)
+{
+    int now;
+    /* SIGCHLD stands for many changes: the last one counts. */
+    enum foreground_state state = FOREGROUND_RUNNING;
+    while (waitpid(pid, &now, WNOHANG | WUNTRACED | WCONTINUED | __WALL) == pid) {
+        if (!WIFSTOPPED(now) && !WIFCONTINUED(now)) {
+            *status = now;
+            return FOREGROUND_ENDED;
+        }
+        state = WIFSTOPPED(now) ? FOREGROUND_STOPPED : FOREGROUND_RUNNING;
+    }
+    return state;
+}
+
 int foreground_wait(pid_t pid)
 {
     sigset_t set;
-    passed_signals(&set);
+    foreground_signals(&set);
     for (;;) {
         int status;
-        /* Looked at first: SIGCHLD may have come before the loop began, and stands for many. */
-        while (waitpid(pid, &status, WNOHANG | WUNTRACED | __WALL) == pid) {
-            if (!WIFSTOPPED(status)) {
-                foreground_cancel();
-                return end_as(status);
-            }
-            stop_with(pid);
+        /* Looked at first: SIGCHLD may have come before the loop began. */
+        switch (foreground_look(pid, &status)) {
+        case FOREGROUND_ENDED:
+            return foreground_end(status);
+        case FOREGROUND_STOPPED:
+            foreground_stop(pid);
+            break;
+        case FOREGROUND_RUNNING:
+            break;
         }
         siginfo_t signal;
-        if (sigwaitinfo(&set, &signal) < 0 && errno != EINTR)
-            abort();
-        else if (signal.si_signo != SIGCHLD)
+        if (sigwaitinfo(&set, &signal) < 0)
+            continue;
+        if (signal.si_signo != SIGCHLD)
             pass(pid, &signal);
     }
 }

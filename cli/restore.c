@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/foreground.h"
 #include "cli/progress.h"
+#include "cli/relay.h"
 #include "cli/report.h"
 #include "cli/session.h"
 #include "engine/engine.h"
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct arguments {
     const char *image;
@@ -60,33 +62,106 @@ struct restoration {
     struct session session; /* its PD is the restored one */
     struct recap_image *image;
     struct recap_refusals refusals;
+    struct relay *relay; /* NULL: the process has its terminal, if any, without us between */
+    char *terminal;      /* the relay's terminal as OBJECT */
+    struct recap_binding *bindings; /* those that were asked for, and the relay's */
+    size_t binding_count;
 };
 
 static void clear_restoration(struct restoration *restoration)
 {
     recap_image_close(restoration->image);
     recap_refusals_clear(&restoration->refusals);
+    relay_close(restoration->relay);
+    free(restoration->terminal);
+    free(restoration->bindings);
     session_close(&restoration->session);
+}
+
+static bool is_bound(const struct restoration *restoration, uint64_t object)
+{
+    const struct recap_pd_image *pd = &recap_image_graph(restoration->image)->pds[0];
+    for (size_t i = 0; i < restoration->binding_count; i++) {
+        const struct recap_slot *slot = recap_graph_slot(pd, restoration->bindings[i].selector);
+        if (slot && slot->object == object)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the process led a session on a terminal that nobody has bound otherwise. */
+static bool wants_terminal(const struct restoration *restoration)
+{
+    const struct recap_graph *graph = recap_image_graph(restoration->image);
+    const struct recap_pd_image *pd = &graph->pds[0];
+    const struct recap_value *terminal = recap_member(pd->attributes, "terminal");
+    int64_t session = recap_number_or(pd->attributes, "session", 0);
+    int64_t selector = recap_number_or(terminal, "selector", -1);
+    const struct recap_slot *slot =
+        selector < 0 ? NULL : recap_graph_slot(pd, (recap_selector)selector);
+    return slot && (uint64_t)session == pd->id && !is_bound(restoration, slot->object) &&
+           recap_graph_object(graph, slot->object)->external;
+}
+
+/* Binds every terminal that is not bound yet to one that is relayed to the caller's. */
+static int bind_relay(struct restoration *restoration)
+{
+    struct recap_error *error = &restoration->session.error;
+    const struct recap_graph *graph = recap_image_graph(restoration->image);
+    const struct recap_pd_image *pd = &graph->pds[0];
+    int result = relay_open(&restoration->relay, error);
+    if (result < 0)
+        return result;
+    if (asprintf(&restoration->terminal, "path:%s", relay_name(restoration->relay)) < 0)
+        return recap_fail(error, -ENOMEM, "binding the terminal");
+    for (size_t i = 0; i < pd->slot_count; i++) {
+        const struct recap_object *object = recap_graph_object(graph, pd->slots[i].object);
+        if (object->external && strcmp(object->kind, "terminal") == 0 &&
+            !is_bound(restoration, object->id))
+            restoration->bindings[restoration->binding_count++] =
+                (struct recap_binding){pd->slots[i].selector, restoration->terminal};
+    }
+    return 0;
+}
+
+static int open_image(struct restoration *restoration, const struct arguments *arguments)
+{
+    struct recap_error *error = &restoration->session.error;
+    int result = recap_image_open(arguments->image, &restoration->image, error);
+    if (result < 0)
+        return result;
+    const struct recap_graph *graph = recap_image_graph(restoration->image);
+    if (graph->pd_count != 1)
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "the image holds %zu processes, and only one can be restored",
+                            graph->pd_count);
+    size_t most = arguments->binding_count + graph->pds[0].slot_count + 1;
+    restoration->bindings = calloc(most, sizeof *restoration->bindings);
+    if (!restoration->bindings)
+        return recap_fail(error, -ENOMEM, "reading the bindings");
+    restoration->binding_count = arguments->binding_count;
+    for (size_t i = 0; i < arguments->binding_count; i++)
+        restoration->bindings[i] = arguments->bindings[i];
+    if (!arguments->detach && isatty(STDIN_FILENO) && wants_terminal(restoration))
+        return bind_relay(restoration);
+    return 0;
 }
 
 static int build(struct restoration *restoration, const struct arguments *arguments)
 {
     struct session *session = &restoration->session;
     struct progress progress;
-    struct recap_restore_options options = {.bindings = arguments->bindings,
-                                            .binding_count = arguments->binding_count,
-                                            .lazy = arguments->lazy,
+    struct recap_restore_options options = {.lazy = arguments->lazy,
                                             .progress = progress_begin(&progress)};
     int result = session_open(session, 0);
     if (result == 0)
-        result = recap_image_open(arguments->image, &restoration->image, &session->error);
-    if (result == 0 && recap_image_graph(restoration->image)->pd_count != 1)
-        result = recap_refuse(&session->error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                              "the image holds %zu processes, and only one can be restored",
-                              recap_image_graph(restoration->image)->pd_count);
-    if (result == 0)
+        result = open_image(restoration, arguments);
+    if (result == 0) {
+        options.bindings = restoration->bindings;
+        options.binding_count = restoration->binding_count;
         result = recap_engine_restore(session->kernel, restoration->image, &options, &session->pd,
                                       &restoration->refusals, &session->error);
+    }
     progress_end(&progress);
     return result;
 }
@@ -142,7 +217,9 @@ static int run(const struct arguments *arguments)
             foreground_cancel();
         return report_failure(arguments->json, &session->error, NULL);
     }
-    return arguments->detach ? status : foreground_wait(pid);
+    if (arguments->detach)
+        return status;
+    return restoration.relay ? relay_run(restoration.relay, pid) : foreground_wait(pid);
 }
 
 int restore_command(int argc, char **argv)
