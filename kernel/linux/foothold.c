@@ -173,6 +173,8 @@ int linux_foothold_stand(struct linux_pd *pd, struct recap_error *error)
     struct linux_foothold *foothold = pd->foothold;
     if (!pd->suspended)
         return recap_fail(error, -EINVAL, "process %d is not suspended", pd->pid);
+    if (foothold->adrift)
+        return recap_fail(error, -EIO, "acting inside process %d after a failure there", pd->pid);
     if (foothold->standing) {
         if (foothold->batches == 0)
             hand_back_memory(foothold);
@@ -216,8 +218,10 @@ int linux_foothold_stand(struct linux_pd *pd, struct recap_error *error)
         code = linux_stop_run(pd, 0, error);
     if (code != 0)
         return code;
-    if (ptrace(PTRACE_GETREGS, leader->tid, 0, &foothold->template) != 0)
+    if (ptrace(PTRACE_GETREGS, leader->tid, 0, &foothold->template) != 0) {
+        foothold->adrift = true;
         return recap_fail(error, -errno, "reading the registers of thread %d", leader->tid);
+    }
     foothold->template.orig_rax = UINT64_MAX;
     if ((int64_t)foothold->template.rbx < 0 && (int64_t)foothold->template.rbx > -4096) {
         code = (int)foothold->template.rbx;
@@ -240,8 +244,10 @@ int linux_foothold_run(struct linux_pd *pd, size_t thread, uint64_t first,
     struct user_regs_struct r = foothold->template;
     r.rip = foothold->loop;
     r.r12 = first;
-    if (ptrace(PTRACE_SETREGS, pd->threads[thread].tid, 0, &r) != 0)
+    if (ptrace(PTRACE_SETREGS, pd->threads[thread].tid, 0, &r) != 0) {
+        foothold->adrift = true;
         return recap_fail(error, -errno, "setting the registers of process %d", pd->pid);
+    }
     return linux_stop_run(pd, thread, error);
 }
 
@@ -336,31 +342,37 @@ int linux_foothold_other(struct linux_pd *pd, size_t index, const struct linux_s
     return bring_back(pd, thread, error);
 }
 
+/* Has the leader hand back the workshop. */
+static int run_tail(struct linux_pd *pd, struct recap_error *error)
+{
+    struct linux_foothold *foothold = pd->foothold;
+    struct user_regs_struct r = foothold->template;
+    r.rip = foothold->extents ? foothold->loop : foothold->tail;
+    r.r12 = header_entry(pd, ENTRY_UNMAP);
+    if (ptrace(PTRACE_SETREGS, pd->threads[0].tid, 0, &r) != 0) {
+        foothold->adrift = true;
+        return recap_fail(error, -errno, "leaving process %d", pd->pid);
+    }
+    return linux_stop_run(pd, 0, error);
+}
+
 int linux_foothold_leave(struct linux_pd *pd, struct recap_error *error)
 {
     struct linux_foothold *foothold = pd->foothold;
-    int code = 0;
-    bool led = true; /* the leader has run its tail and so left nothing of ours behind */
-    if (foothold->standing) {
-        struct user_regs_struct r = foothold->template;
-        r.rip = foothold->extents ? foothold->loop : foothold->tail;
-        r.r12 = header_entry(pd, ENTRY_UNMAP);
-        if (ptrace(PTRACE_SETREGS, pd->threads[0].tid, 0, &r) != 0)
-            code = recap_fail(error, -errno, "leaving process %d", pd->pid);
-        else
-            code = linux_stop_run(pd, 0, error);
-        led = code == 0;
-        foothold->standing = false;
-    }
-    bool all_back = true;
+    struct recap_error ignored;
+    /* A thread of a live process that cannot be set back goes home by itself once it is let go:
+     * that is no failure. It needs its code for that. */
+    if (!pd->created)
+        error = &ignored;
+    int code = foothold->standing && !foothold->adrift ? run_tail(pd, error) : 0;
+    bool all_back = !foothold->adrift;
     for (size_t i = 0; i < pd->thread_count; i++) {
-        if (!pd->threads[i].home->away)
+        if (!pd->threads[i].home->away || (i == 0 && foothold->adrift))
             continue;
-        int back = i > 0 || led ? bring_back(pd, &pd->threads[i], code == 0 ? error : NULL) : code;
+        int back = bring_back(pd, &pd->threads[i], code == 0 ? error : NULL);
         code = code == 0 ? back : code;
         all_back = all_back && back == 0;
     }
-    /* A thread that could not be set back goes home by itself once it is let go: over this code. */
     if (foothold->dirtied && all_back) {
         static const uint8_t zeros[2048];
         for (size_t done = 0; done < foothold->dirtied; done += sizeof zeros) {
@@ -370,7 +382,9 @@ int linux_foothold_leave(struct linux_pd *pd, struct recap_error *error)
         }
         foothold->dirtied = 0;
     }
-    return code;
+    foothold->standing = false;
+    foothold->adrift = false;
+    return pd->created ? code : 0;
 }
 
 void linux_foothold_free(struct linux_foothold *foothold)

@@ -40,6 +40,7 @@ struct linux_foothold {
     size_t dirtied; /* bytes of it that were written */
     int signal;     /* ends a batch: one that the target ignores; 0: none, step instead */
     bool standing;  /* the leader's stub and the workshop are there */
+    bool adrift;    /* the leader got lost on the way: once let go, it finishes and goes home */
     uint64_t loop;  /* addresses in the leader's stub */
     uint64_t tail;
     struct user_regs_struct template; /* registers that run the leader's loop */

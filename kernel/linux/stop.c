@@ -74,12 +74,12 @@ void linux_stop_wait(pid_t tid, int64_t limit_ns, struct linux_stopped *stopped)
     }
 }
 
-/* Whether the thread has just made the stub's stop call. */
-static bool at_stop_call(const struct linux_pd *pd, const struct linux_thread *thread, int signal)
+/* Whether the thread has just made the stub's stop call: 1, 0, or a negative errno. */
+static int at_stop_call(const struct linux_pd *pd, const struct linux_thread *thread, int signal)
 {
     struct user_regs_struct r;
     if (ptrace(PTRACE_GETREGS, thread->tid, 0, &r) != 0)
-        return false;
+        return -errno;
     return r.orig_rax == SYS_tgkill && r.rax == 0 && (pid_t)r.rdi == pd->vpid &&
            (pid_t)r.rsi == thread->vtid && (int)r.rdx == signal;
 }
@@ -89,6 +89,16 @@ static int gone(struct linux_pd *pd, struct linux_thread *thread, struct recap_e
     thread->stopped = false;
     thread->seized = false;
     return recap_fail(error, -ESRCH, "thread %d of process %d ended", thread->vtid, pd->pid);
+}
+
+/* The thread stands or runs somewhere in its stub, and we cannot tell where. */
+static int lost(struct linux_pd *pd, struct linux_thread *thread, int code,
+                struct recap_error *error)
+{
+    if (code == -ESRCH)
+        return gone(pd, thread, error);
+    pd->foothold->adrift = true;
+    return recap_fail(error, code, "acting inside process %d", pd->pid);
 }
 
 /* A signal of the number that ends batches came from elsewhere. It has to wait in its queue like
@@ -114,9 +124,10 @@ int linux_stop_run(struct linux_pd *pd, size_t index, struct recap_error *error)
     int ending = home->ending;
     for (;;) {
         struct linux_stopped stopped;
+        int arrived;
         if (ptrace(linux_stop_stepping(pd, home) ? PTRACE_SYSCALL : PTRACE_CONT, thread->tid, 0,
                    home->signal) != 0)
-            return gone(pd, thread, error);
+            return lost(pd, thread, -errno, error);
         home->signal = 0;
         linux_stop_wait(thread->tid, 0, &stopped);
         switch (stopped.stop) {
@@ -124,13 +135,15 @@ int linux_stop_run(struct linux_pd *pd, size_t index, struct recap_error *error)
         case LINUX_STOP_LATE:
             break;
         case LINUX_STOP_CALL:
-            if (at_stop_call(pd, thread, ending))
-                return 0;
+            arrived = at_stop_call(pd, thread, ending);
+            if (arrived)
+                return arrived < 0 ? lost(pd, thread, arrived, error) : 0;
             break;
         case LINUX_STOP_SIGNAL:
             if (stopped.signal == ending) {
-                if (at_stop_call(pd, thread, ending))
-                    return 0;
+                arrived = at_stop_call(pd, thread, ending);
+                if (arrived)
+                    return arrived < 0 ? lost(pd, thread, arrived, error) : 0;
                 give_up_signal(pd, thread, ending);
             } else if (stopped.signal == SIGSTOP) {
                 home->signal = SIGSTOP;

@@ -131,6 +131,8 @@ static void enter_call(struct stepper *stepper, pid_t thread)
         stepper->failure = stepper->failure ? stepper->failure : fitting;
         if (!fitting)
             stepper->pending = 0;
+        else if (registers.orig_rax == SYS_brk)
+            registers.rdi = 0; /* it answers with where the heap ends, and fails by not moving it */
         else if (registers.orig_rax != SYS_close)
             registers.orig_rax = (unsigned long long)-1;
         set_registers(thread, &registers);
@@ -151,7 +153,8 @@ static void leave_call(struct stepper *stepper, pid_t thread)
         kill(stepper->command, SIGKILL);
     } else if (stepper->action == FAIL) {
         struct user_regs_struct registers = get_registers(thread);
-        registers.rax = (unsigned long long)-stepper->failure;
+        if (registers.orig_rax != SYS_brk)
+            registers.rax = (unsigned long long)-stepper->failure;
         set_registers(thread, &registers);
     }
 }
