@@ -182,6 +182,7 @@ int linux_install_many(struct recap_pd *base, const recap_selector *selectors,
         code =
             install_some(pd, selectors + done, caps + done, left < AT_ONCE ? left : AT_ONCE, error);
     }
+    pd->kernel->moment++;
     if (running) {
         int back = linux_resume(base, code == 0 ? error : NULL);
         code = code == 0 ? back : code;
@@ -215,6 +216,7 @@ int linux_remove(struct recap_pd *base, recap_selector selector, struct recap_er
         recap_error_at(error, selector);
     }
     linux_batch_free(batch);
+    pd->kernel->moment++;
     if (running) {
         int back = linux_resume(base, code == 0 ? error : NULL);
         code = code == 0 ? back : code;

@@ -18,9 +18,9 @@ struct linux_kernel {
     struct recap_kernel base;
     struct linux_badges *badges;
     char *release;
-    /* Counts what may change a PD that is or was suspended: each suspend, resume, batch of system
-     * calls in it, install and remove adds one. What was read of a suspended PD holds as long as
-     * this stays the same. */
+    /* Counts what may change the capability space of a PD that is or was suspended: each suspend,
+     * resume, install and remove adds one. What was read of a suspended PD holds as long as this
+     * stays the same. */
     uint64_t moment;
     /* Set when restore had to enter namespaces of its own to choose PIDs (namespace.c). */
     bool own_namespace;

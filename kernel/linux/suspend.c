@@ -377,6 +377,7 @@ static void let_go(struct linux_pd *pd)
     pd->threads = NULL;
     pd->thread_count = 0;
     pd->suspended = false;
+    pd->kernel->moment++;
 }
 
 /* Threads that are stopped and have started the way home by themselves after an earlier tracer died
@@ -448,6 +449,7 @@ int linux_suspend(struct recap_pd *base, struct recap_error *error)
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     }
     pd->suspended = true;
+    pd->kernel->moment++;
     return 0;
 }
 
