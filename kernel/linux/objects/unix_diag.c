@@ -150,8 +150,10 @@ int linux_unix_diag_all(uint32_t states,
                         int (*visit)(void *context, const struct linux_unix_diag *diag),
                         void *context)
 {
-    struct request request = {.header = {.nlmsg_flags = NLM_F_DUMP},
-                              .ask = {.udiag_states = states, .udiag_show = UDIAG_SHOW_NAME}};
+    struct request request = {
+        .header = {.nlmsg_flags = NLM_F_DUMP},
+        .ask = {.udiag_states = states,
+                .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS}};
     _Alignas(struct nlmsghdr) char buffer[32768];
     int fd = ask(&request);
     if (fd < 0)

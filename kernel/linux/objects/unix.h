@@ -1,0 +1,61 @@
+/* unix.h: what the files of the Unix socket kind share.
+ *
+ * The state of a Unix socket:
+ *   type        "stream", "datagram" or "packet"
+ *   name        what it is bound to, as in sun_path: optional
+ *   file        of a name with a file that has to be there: directory, mode, user, group
+ *   backlog     of a listening socket
+ *   accepted    the listening socket whose (abstract) name it carries, having been accepted there
+ *   maker       of a connected pair one end makes both; the other one names it here
+ *   made        this is that end
+ *   dead        it was connected to a socket that is closed; "reset": with data unread
+ *   ties        peer: the other end of a pair
+ *               target: what a datagram socket sends to, or "target-name" when that is outside
+ *               pending: connections of a listening socket that it has not accepted, oldest first
+ *               queue: what waits in it, the bytes being its content
+ *               shutdown: SHUT_RD + 1 | SHUT_WR + 1 as the kernel's RCV_SHUTDOWN | SEND_SHUTDOWN
+ */
+#ifndef RECAP_KERNEL_LINUX_OBJECTS_UNIX_H
+#define RECAP_KERNEL_LINUX_OBJECTS_UNIX_H
+
+#include "kernel/linux/linux.h"
+#include "kernel/linux/objects/socket_queue.h"
+
+/* What is kept with the badge of a Unix socket. */
+struct linux_unix_kept {
+    struct linux_socket_queue queue; /* as describe found it */
+    int other; /* made by create: the other end of the pair, until its own create takes it; -1 */
+    int place; /* an O_PATH descriptor of the file that it is bound to; -1 */
+    bool filled;
+};
+
+/* Kept with the badge, made when missing; NULL when out of memory. */
+struct linux_unix_kept *linux_unix_keep(struct linux_kernel *kernel, recap_badge badge);
+
+/* "stream" and SOCK_STREAM and so on; NULL and -1 for others. */
+const char *linux_unix_type_name(int type);
+int linux_unix_type_number(const char *name);
+
+/* unix_queue.c: writes "queue" into `ties` and the length of its bytes into the object. */
+int linux_unix_queue_describe(struct linux_kernel *kernel, recap_badge badge, int fd,
+                              struct recap_arena *arena, struct recap_object *object,
+                              struct recap_value *ties, struct recap_error *error);
+ssize_t linux_unix_queue_content(struct linux_kernel *kernel, recap_badge badge, uint64_t offset,
+                                 void *buffer, size_t size, struct recap_error *error);
+/* Refills the queue of a socket that create made. */
+int linux_unix_queue_fill(struct linux_pd *pd, const struct recap_creation *creation,
+                          const struct recap_object *object, struct recap_error *error);
+/* The badge of a socket inside the checkpoint with that inode, or 0. */
+recap_badge linux_unix_inside(struct linux_kernel *kernel, uint32_t inode);
+/* The address by which a socket that create made is reached. */
+socklen_t linux_unix_reach(struct linux_kernel *kernel, const struct recap_creation *creation,
+                           const struct recap_object *object, struct sockaddr_storage *address);
+
+/* unix_make.c */
+int linux_unix_create(struct linux_kernel *kernel, const struct recap_creation *creation,
+                      const struct recap_object *object, recap_badge *badge,
+                      struct recap_error *error);
+int linux_unix_tie(struct linux_pd *pd, const struct recap_creation *creation,
+                   const struct recap_object *object, struct recap_error *error);
+
+#endif

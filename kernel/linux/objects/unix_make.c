@@ -1,0 +1,348 @@
+/* unix_make.c: making Unix sockets anew.
+ *
+ * create() makes, binds and connects them. All queues are filled in the first tie() of any, while
+ * every socket can still send; what closes, shuts down or restricts comes after that. */
+#include "kernel/linux/objects/socket_options.h"
+#include "kernel/linux/objects/status_flags.h"
+#include "kernel/linux/objects/unix.h"
+#include "kernel/linux/objects/unix_name.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MORE = 64 }; /* connections beyond the backlog while they are made again */
+
+struct making {
+    struct linux_kernel *kernel;
+    const struct recap_creation *creation;
+    const struct recap_object *object;
+    struct recap_error *error;
+    int type;
+    const void *name;
+    size_t name_length;
+    int fd;
+    int other;
+    int place;
+    char *path; /* of a file that was made */
+};
+
+static void clear_making(struct making *making)
+{
+    linux_close_descriptor(&making->fd);
+    linux_close_descriptor(&making->other);
+    linux_close_descriptor(&making->place);
+    free(making->path);
+}
+
+/* --- a socket file
+ * ---------------------------------------------------------------------------------- */
+
+/* Runs when the kernel is closed, after the descriptors that we held ourselves: if nobody holds the
+ * socket then, the restore has failed, and leaves no file behind. */
+static void remove_dead(void *data)
+{
+    char *path = data;
+    if (linux_unix_is_dead(path))
+        unlink(path);
+    free(path);
+}
+
+static int watch_file(struct making *making)
+{
+    recap_badge ignored;
+    if (!making->path)
+        return 0;
+    int result = linux_badge_made(making->kernel, "unix-file", making->path, remove_dead, &ignored,
+                                  making->error);
+    if (result == 0)
+        making->path = NULL;
+    return result;
+}
+
+static int bind_to_file(struct making *making, const struct recap_value *record)
+{
+    struct linux_unix_file file = {.directory = recap_text_or_null(record, "directory")};
+    uint64_t mode;
+    int64_t user, group;
+    if (!file.directory || file.directory[0] != '/' || recap_get_hex(record, "mode", &mode) < 0 ||
+        mode > 07777 || recap_get_number(record, "user", &user) < 0 ||
+        recap_get_number(record, "group", &group) < 0)
+        return linux_state_damaged(making->object, "file", making->error);
+    file.mode = (mode_t)mode;
+    file.user = (uid_t)user;
+    file.group = (gid_t)group;
+    bool absolute = *(const char *)making->name == '/';
+    if (asprintf(&making->path, "%s%s%.*s", absolute ? "" : file.directory, absolute ? "" : "/",
+                 (int)making->name_length, (const char *)making->name) < 0) {
+        making->path = NULL;
+        return recap_fail(making->error, -ENOMEM, "binding a socket");
+    }
+    int result = linux_unix_bind_file(making->fd, making->name, making->name_length, &file,
+                                      &making->place, making->error);
+    if (result < 0) {
+        free(making->path);
+        making->path = NULL;
+    }
+    return result;
+}
+
+static int bind_name(struct making *making)
+{
+    if (recap_get_bytes(making->object->state, "name", &making->name, &making->name_length) < 0)
+        return 0;
+    const struct recap_value *file = recap_member(making->object->state, "file");
+    if (file)
+        return bind_to_file(making, file);
+    return linux_unix_bind(making->fd, making->name, making->name_length, &making->place,
+                           making->error);
+}
+
+/* --- create
+ * ------------------------------------------------------------------------------------------- */
+
+static int plain(struct making *making)
+{
+    making->fd = socket(AF_UNIX, making->type | SOCK_CLOEXEC, 0);
+    if (making->fd < 0)
+        return recap_fail(making->error, -errno, "creating a Unix socket");
+    int result = bind_name(making);
+    int64_t backlog;
+    if (result == 0 && recap_get_number(making->object->state, "backlog", &backlog) == 0) {
+        if (backlog < 0 || backlog > INT32_MAX - MORE)
+            return linux_state_damaged(making->object, "backlog", making->error);
+        if (listen(making->fd, (int)backlog + MORE) < 0)
+            return recap_fail(making->error, -errno, "listening on a Unix socket");
+    }
+    return result;
+}
+
+/* An end whose name is that of the listening socket which accepted it. */
+static int accepted(struct making *making, uint64_t listener)
+{
+    const struct recap_object *object = recap_graph_object(making->creation->graph, listener);
+    struct sockaddr_storage address;
+    socklen_t length =
+        object ? linux_unix_reach(making->kernel, making->creation, object, &address) : 0;
+    if (!length)
+        return linux_state_damaged(making->object, "accepted", making->error);
+    __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
+    int result =
+        linux_badge_fd(making->kernel, making->creation->badges[listener], &fd, making->error);
+    if (result < 0)
+        return result;
+    making->other = socket(AF_UNIX, making->type | SOCK_CLOEXEC, 0);
+    if (making->other < 0 || connect(making->other, (struct sockaddr *)&address, length) < 0 ||
+        (making->fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) < 0)
+        return recap_fail(making->error, -errno, "connecting a Unix socket");
+    return 0;
+}
+
+static int pair(struct making *making)
+{
+    uint64_t listener;
+    int ends[2];
+    if (recap_get_object(making->object->state, "accepted", &listener) == 0)
+        return accepted(making, listener);
+    if (socketpair(AF_UNIX, making->type | SOCK_CLOEXEC, 0, ends) < 0)
+        return recap_fail(making->error, -errno, "creating a pair of Unix sockets");
+    making->fd = ends[0];
+    making->other = ends[1];
+    return bind_name(making);
+}
+
+static int take_end(struct making *making, uint64_t maker)
+{
+    if (!recap_graph_object(making->creation->graph, maker))
+        return linux_state_damaged(making->object, "maker", making->error);
+    struct linux_unix_kept *kept =
+        linux_badge_kept(making->kernel, making->creation->badges[maker]);
+    if (!kept || kept->other < 0)
+        return recap_refuse(making->error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "the other end of the Unix socket is bound to something else");
+    making->fd = kept->other;
+    kept->other = -1;
+    return bind_name(making);
+}
+
+int linux_unix_create(struct linux_kernel *kernel, const struct recap_creation *creation,
+                      const struct recap_object *object, recap_badge *badge,
+                      struct recap_error *error)
+{
+    __attribute__((cleanup(clear_making))) struct making making = {
+        .kernel = kernel,
+        .creation = creation,
+        .object = object,
+        .error = error,
+        .type = linux_unix_type_number(recap_text_or_null(object->state, "type")),
+        .fd = -1,
+        .other = -1,
+        .place = -1};
+    uint64_t maker;
+    int result;
+    if (making.type < 0)
+        return linux_state_damaged(object, "type", error);
+    if (recap_get_object(object->state, "maker", &maker) == 0)
+        result = take_end(&making, maker);
+    else if (recap_member(object->state, "made") || recap_member(object->state, "dead"))
+        result = pair(&making);
+    else
+        result = plain(&making);
+    if (result == 0)
+        result = linux_socket_options_set(making.fd, object, LINUX_SOCKET_NEW, error);
+    if (result < 0)
+        return result;
+    recap_badge made;
+    int fd = making.fd;
+    making.fd = -1;
+    result = linux_status_flags_finish(kernel, fd, object, &made, error);
+    if (result < 0)
+        return result;
+    struct linux_unix_kept *kept = linux_unix_keep(kernel, made);
+    if (!kept)
+        return recap_fail(error, -ENOMEM, "creating a Unix socket");
+    kept->other = making.other;
+    kept->place = making.place;
+    making.other = making.place = -1;
+    result = watch_file(&making);
+    if (result == 0)
+        *badge = made;
+    return result;
+}
+
+/* --- tie
+ * ---------------------------------------------------------------------------------------------- */
+
+static int connect_at_once(int fd, const struct sockaddr_storage *address, socklen_t length)
+{
+    int flags = fcntl(fd, F_GETFL);
+    fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    int result = connect(fd, (const struct sockaddr *)address, length) < 0 ? -errno : 0;
+    fcntl(fd, F_SETFL, flags);
+    return result;
+}
+
+static int connect_pending(struct linux_pd *pd, const struct recap_creation *creation,
+                           const struct recap_object *listener, struct recap_error *error)
+{
+    struct sockaddr_storage address;
+    socklen_t length = linux_unix_reach(pd->kernel, creation, listener, &address);
+    const struct recap_value *ties = recap_member(listener->state, "ties");
+    for (const struct recap_value *v = recap_items(ties, "pending"); v; v = v->next) {
+        __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
+        if (v->type != RECAP_OBJECT || !recap_graph_object(creation->graph, v->u.object) || !length)
+            return linux_state_damaged(listener, "pending", error);
+        int result = linux_badge_fd(pd->kernel, creation->badges[v->u.object], &fd, error);
+        if (result < 0)
+            return result;
+        result = connect_at_once(fd, &address, length);
+        if (result < 0)
+            return recap_fail(error, result, "connecting a Unix socket that waits to be accepted");
+    }
+    return 0;
+}
+
+static int fill_all(struct linux_pd *pd, const struct recap_creation *creation,
+                    struct recap_error *error)
+{
+    for (size_t i = 0; i < creation->graph->object_count; i++) {
+        const struct recap_object *object = &creation->graph->objects[i];
+        struct linux_unix_kept *kept;
+        if (!object->kind || strcmp(object->kind, "unix") != 0 || object->external ||
+            !(kept = linux_badge_kept(pd->kernel, creation->badges[object->id])))
+            continue;
+        int result = linux_unix_queue_fill(pd, creation, object, error);
+        if (result == 0)
+            result = connect_pending(pd, creation, object, error);
+        if (result < 0)
+            return result;
+        kept->filled = true;
+    }
+    return 0;
+}
+
+static int connect_target(struct linux_pd *pd, const struct recap_creation *creation,
+                          const struct recap_object *object, const struct recap_value *ties, int fd,
+                          struct recap_error *error)
+{
+    struct sockaddr_storage address;
+    socklen_t length;
+    uint64_t target;
+    const void *name;
+    size_t name_length;
+    if (recap_get_object(ties, "target", &target) == 0) {
+        const struct recap_object *other = recap_graph_object(creation->graph, target);
+        length = other ? linux_unix_reach(pd->kernel, creation, other, &address) : 0;
+        name = "a socket inside";
+        name_length = strlen(name);
+    } else if (recap_get_bytes(ties, "target-name", &name, &name_length) == 0) {
+        length = linux_unix_address(name, name_length, (struct sockaddr_un *)&address);
+    } else {
+        return 0;
+    }
+    if (!length)
+        return linux_state_damaged(object, "target", error);
+    int result = connect_at_once(fd, &address, length);
+    if (result < 0)
+        return recap_fail(error, result, "connecting a Unix datagram socket to %.*s",
+                          (int)name_length, (const char *)name);
+    return 0;
+}
+
+/* Closes the other end of a pair that was closed already: with something unread it is a reset. */
+static int close_other(struct linux_unix_kept *kept, const struct recap_object *object, int fd,
+                       struct recap_error *error)
+{
+    if (kept->other < 0 || !recap_member(object->state, "dead"))
+        return 0;
+    if (recap_member(object->state, "reset") && send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+        return recap_fail(error, -errno, "resetting a Unix socket");
+    close(kept->other);
+    kept->other = -1;
+    return 0;
+}
+
+static int shut_down(int fd, const struct recap_object *object, const struct recap_value *ties,
+                     struct recap_error *error)
+{
+    static const int how[] = {0, SHUT_RD, SHUT_WR, SHUT_RDWR};
+    int64_t ways = recap_number_or(ties, "shutdown", 0);
+    if (ways < 0 || ways > 3)
+        return linux_state_damaged(object, "shutdown", error);
+    /* The end of a closed peer is shut down already, in a way that is not repeated. */
+    if (ways && shutdown(fd, how[ways]) < 0 && errno != ENOTCONN)
+        return recap_fail(error, -errno, "shutting down a Unix socket");
+    return 0;
+}
+
+int linux_unix_tie(struct linux_pd *pd, const struct recap_creation *creation,
+                   const struct recap_object *object, struct recap_error *error)
+{
+    const struct recap_value *ties = recap_member(object->state, "ties");
+    recap_badge badge = creation->badges[object->id];
+    struct linux_unix_kept *kept = linux_unix_keep(pd->kernel, badge);
+    if (!kept)
+        return recap_fail(error, -ENOMEM, "tying a Unix socket");
+    int result = kept->filled ? 0 : fill_all(pd, creation, error);
+    __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
+    if (result == 0)
+        result = linux_badge_fd(pd->kernel, badge, &fd, error);
+    if (result == 0)
+        result = connect_target(pd, creation, object, ties, fd, error);
+    if (result == 0)
+        result = close_other(kept, object, fd, error);
+    int64_t backlog;
+    if (result == 0 && recap_get_number(object->state, "backlog", &backlog) == 0 &&
+        listen(fd, (int)backlog) < 0)
+        result = recap_fail(error, -errno, "listening on a Unix socket");
+    if (result == 0)
+        result = shut_down(fd, object, ties, error);
+    if (result == 0)
+        result = linux_socket_options_set(fd, object, LINUX_SOCKET_COMPLETE, error);
+    return result;
+}
