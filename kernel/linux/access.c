@@ -22,6 +22,12 @@ static int lost(struct linux_pd *pd, ssize_t done, const char *what, uint64_t ad
                       what, pd->pid, address);
 }
 
+/* The second way to memory, for when the first is short of memory itself. */
+static bool by_file(const struct linux_pd *pd)
+{
+    return errno == ENOMEM && pd->foothold && pd->foothold->memory >= 0;
+}
+
 int linux_access_read(struct linux_pd *pd, uint64_t address, void *bytes, size_t length,
                       struct recap_error *error)
 {
@@ -29,6 +35,9 @@ int linux_access_read(struct linux_pd *pd, uint64_t address, void *bytes, size_t
         struct iovec local = {(char *)bytes + done, length - done};
         struct iovec remote = {(void *)(address + done), length - done};
         ssize_t part = process_vm_readv(pd->pid, &local, 1, &remote, 1, 0);
+        if (part < 0 && by_file(pd))
+            part = pread(pd->foothold->memory, local.iov_base, local.iov_len,
+                         (off_t)(address + done));
         if (part <= 0)
             return lost(pd, part, "reading", address + done, error);
         done += (size_t)part;
@@ -43,6 +52,9 @@ int linux_access_write(struct linux_pd *pd, uint64_t address, const void *bytes,
         struct iovec local = {(char *)bytes + done, length - done};
         struct iovec remote = {(void *)(address + done), length - done};
         ssize_t part = process_vm_writev(pd->pid, &local, 1, &remote, 1, 0);
+        if (part < 0 && by_file(pd))
+            part = pwrite(pd->foothold->memory, local.iov_base, local.iov_len,
+                          (off_t)(address + done));
         if (part <= 0)
             return lost(pd, part, "writing", address + done, error);
         done += (size_t)part;

@@ -42,7 +42,8 @@ struct stepper {
     FILE *report; /* NULL: say nothing */
     pid_t command;
     unsigned long calls;
-    pid_t pending; /* the thread that is inside the call concerned; 0: none */
+    pid_t pending;                 /* the thread that is inside the call concerned; 0: none */
+    struct user_regs_struct entry; /* its registers when it entered: the call leaves them alone */
     bool done;
 };
 
@@ -123,6 +124,7 @@ static void enter_call(struct stepper *stepper, pid_t thread)
     stepper->done = true;
     stepper->pending = thread;
     describe(stepper, &registers);
+    stepper->entry = registers;
     if (stepper->action == KILL) {
         kill(stepper->command, SIGKILL);
     } else if (stepper->action == FAIL) {
@@ -149,14 +151,15 @@ static void leave_call(struct stepper *stepper, pid_t thread)
     if (stepper->pending != thread)
         return;
     stepper->pending = 0;
-    if (stepper->action == KILL_AFTER) {
+    struct user_regs_struct registers = get_registers(thread);
+    if (stepper->action == KILL_AFTER)
         kill(stepper->command, SIGKILL);
-    } else if (stepper->action == FAIL) {
-        struct user_regs_struct registers = get_registers(thread);
-        if (registers.orig_rax != SYS_brk)
-            registers.rax = (unsigned long long)-stepper->failure;
+    else if (stepper->action == FAIL && stepper->entry.orig_rax != SYS_brk)
+        registers.rax = (unsigned long long)-stepper->failure;
+    registers.rdi = stepper->entry.rdi;
+    registers.rdx = stepper->entry.rdx;
+    if (stepper->action != KILL_AFTER)
         set_registers(thread, &registers);
-    }
 }
 
 /* Where the command's own program begins, which the loader jumps to when it is done. */
