@@ -61,13 +61,14 @@ static uint32_t flag_of(unsigned code)
     case CODE('u', 'w'):
     case CODE('u', 'i'):
         return LINUX_MAPPING_USERFAULT;
+    case CODE('s', 'h'):
+        return LINUX_MAPPING_WRITES_THROUGH;
     case CODE('s', 's'):
         return LINUX_MAPPING_SHADOW_STACK;
     /* Said elsewhere (protection, sharing, guard pages), implied, or not kept (soft dirty). */
     case CODE('r', 'd'):
     case CODE('w', 'r'):
     case CODE('e', 'x'):
-    case CODE('s', 'h'):
     case CODE('m', 'r'):
     case CODE('m', 'e'):
     case CODE('m', 's'):

@@ -28,7 +28,8 @@ enum linux_mapping_flag {
     LINUX_MAPPING_SYNC = 1 << 18,           /* sf */
     LINUX_MAPPING_USERFAULT = 1 << 19,      /* um, uw, ui */
     LINUX_MAPPING_SHADOW_STACK = 1 << 20,   /* ss */
-    LINUX_MAPPING_UNKNOWN = 1 << 21,        /* a property that this table does not have */
+    LINUX_MAPPING_WRITES_THROUGH = 1 << 21, /* sh: shared, from a description open for writing */
+    LINUX_MAPPING_UNKNOWN = 1 << 22,        /* a property that this table does not have */
 };
 
 struct linux_mapping {

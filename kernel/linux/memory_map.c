@@ -229,7 +229,13 @@ static int open_object(struct linux_mapper *mapper, const struct recap_region *r
 
 static int map_object(struct linux_mapper *mapper, const struct recap_region *region)
 {
-    bool read_only = region->shared && !(linux_region_flags(region) & LINUX_MAPPING_MAY_WRITE);
+    const struct recap_object *object = recap_graph_object(mapper->creation->graph, region->object);
+    uint32_t flags = linux_region_flags(region);
+    /* Only a seal that is in force already keeps a description that writes from giving a region
+     * that may. */
+    bool read_only =
+        region->shared && !(flags & LINUX_MAPPING_MAY_WRITE) &&
+        (!(flags & LINUX_MAPPING_WRITES_THROUGH) || recap_member(object->state, "ties"));
     uint64_t key = region->object * 2 + read_only;
     int fd = -1;
     int result =

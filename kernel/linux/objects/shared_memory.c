@@ -139,10 +139,13 @@ static int describe_open(struct linux_mapped *mapped, int fd, struct recap_arena
         return -errno;
     if (seals == F_SEAL_SEAL)
         return 0;
-    /* Sealing comes after every mapping was made that the seals forbid to make. */
     recap_put_number(arena, object->state, "sealable", 1);
-    struct recap_value *ties = recap_put_record(arena, object->state, "ties");
-    recap_put_hex(arena, ties, "seals", (uint64_t)seals);
+    /* Under F_SEAL_WRITE there are no regions that write. The other seals may be younger than
+     * regions that they would forbid: those come after everything is mapped. */
+    struct recap_value *into = object->state;
+    if (!(seals & F_SEAL_WRITE))
+        into = recap_put_record(arena, object->state, "ties");
+    recap_put_hex(arena, into, "seals", (uint64_t)seals);
     return 0;
 }
 

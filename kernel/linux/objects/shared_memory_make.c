@@ -104,7 +104,7 @@ static int make_memfd(const struct recap_creation *creation, const struct recap_
                       int *fd, struct recap_error *error)
 {
     int64_t size;
-    uint64_t mode;
+    uint64_t mode, seals;
     const char *name = recap_text_or_null(object->state, "name");
     if (!name || recap_get_number(object->state, "size", &size) < 0 || size < 0)
         return recap_refuse(error, RECAP_DAMAGED, -EINVAL, "a memfd has no name or size");
@@ -121,6 +121,9 @@ static int make_memfd(const struct recap_creation *creation, const struct recap_
         result = recap_fail(error, -errno, "making a memfd of %lld bytes", (long long)size);
     if (result == 0)
         result = linux_shared_memory_fill(creation, object, write_memfd, &made, error);
+    if (result == 0 && recap_get_hex(object->state, "seals", &seals) == 0 &&
+        fcntl(made, F_ADD_SEALS, (int)seals) < 0)
+        result = recap_fail(error, -errno, "sealing a memfd");
     if (result < 0)
         close(made);
     else
