@@ -74,10 +74,10 @@ static void parses_what_the_kernel_writes(void **state)
     assert_true(items[1].shared);
     assert_true(items[1].own_pages);
     assert_int_equal(items[1].protection_key, 3);
-    assert_int_equal(items[1].flags, LINUX_MAPPING_MAY_WRITE | LINUX_MAPPING_LOCKED |
-                                         LINUX_MAPPING_LOCKED_ON_FAULT | LINUX_MAPPING_DONT_FORK |
-                                         LINUX_MAPPING_DONT_DUMP | LINUX_MAPPING_HUGE_PAGES |
-                                         LINUX_MAPPING_SEALED);
+    assert_int_equal(items[1].flags, LINUX_MAPPING_MAY_WRITE | LINUX_MAPPING_WRITES_THROUGH |
+                                         LINUX_MAPPING_LOCKED | LINUX_MAPPING_LOCKED_ON_FAULT |
+                                         LINUX_MAPPING_DONT_FORK | LINUX_MAPPING_DONT_DUMP |
+                                         LINUX_MAPPING_HUGE_PAGES | LINUX_MAPPING_SEALED);
     assert_string_equal(items[1].flags_text, "rd wr sh mr mw me ms lo lf dc dd hg sl");
     assert_null(items[2].name);
     assert_true(items[2].own_pages);
