@@ -218,14 +218,14 @@ static int sync_files(struct commit *commit)
     if (commit->manifest.count > SYNC_EACH)
         return syncfs(writer->place.directory) < 0 ? failed(commit, -errno, "files") : 0;
     for (size_t i = 0; i < writer->core_count; i++)
-        sync_file_range(writer->cores[i].fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+        sync_file_range(writer->cores[i]->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     sync_file_range(commit->graph_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     sync_file_range(commit->manifest_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     int result = sync_contents(commit);
     for (size_t i = 0; result == 0 && i < writer->core_count; i++) {
         char name[IMAGE_NAME_SIZE];
-        image_name_core(writer->cores[i].id, name);
-        if (fsync(writer->cores[i].fd) < 0)
+        image_name_core(writer->cores[i]->id, name);
+        if (fsync(writer->cores[i]->fd) < 0)
             result = failed(commit, -errno, name);
     }
     if (result == 0 && fsync(commit->graph_fd) < 0)

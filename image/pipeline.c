@@ -1,8 +1,9 @@
 /* pipeline.c: buffers on their way to a file.
  *
- * Small images are written by the caller: starting a thread takes longer than they do. Writing the
- * pages back to the disk is asked for as soon as they are in the page cache, so that the sync at
- * the end finds most of it done.
+ * Touching fresh memory takes several times as long as copying to it, so the thread touches the
+ * first buffer while the caller still does other things. Writing the pages back to the disk is
+ * asked for as soon as they are in the page cache, so that the sync at the end finds most of it
+ * done.
  */
 #include "image/pipeline.h"
 
@@ -16,43 +17,36 @@
 #include <unistd.h>
 
 enum {
-    WORTH_A_THREAD = 4 * 1024 * 1024, /* bytes */
-    BUFFERS = 4,                      /* with a thread: no more than these at a time */
+    BUFFERS = 4,
+    READY = PIPELINE_BUFFER + PIPELINE_BUFFER / 4, /* bytes to touch in advance */
+    READY_STEP = 64 * 1024,
 };
 
+/* A buffer's place is its index in the array. */
+enum stage { FREE, LENT, QUEUED };
+
 struct job {
-    struct job *next;
-    void *buffer;
+    enum stage stage;
     int fd;
     uint64_t offset;
     size_t size;
+    struct image_sums *sums;
 };
 
 struct pipeline {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     pthread_t thread;
-    bool threaded;
+    bool threaded; /* without a thread the caller writes: slower and still right */
     bool ending;
-    bool busy;         /* the thread writes right now */
-    struct job *first; /* queue */
-    struct job *last;
-    struct job *idle; /* jobs whose buffers are free */
-    struct job *lent; /* jobs whose buffers the caller fills */
-    size_t buffers;
-    uint64_t expected;
     int failed;
+    unsigned char *buffers;
+    struct job jobs[BUFFERS];
+    /* Indices of queued jobs, in order: `count` of them from `first` on, around the end. */
+    size_t queue[BUFFERS];
+    size_t first;
+    size_t count; /* the one that is being written included */
 };
-
-struct pipeline *pipeline_new(void)
-{
-    struct pipeline *pipeline = calloc(1, sizeof *pipeline);
-    if (!pipeline)
-        return NULL;
-    pthread_mutex_init(&pipeline->mutex, NULL);
-    pthread_cond_init(&pipeline->changed, NULL);
-    return pipeline;
-}
 
 int pipeline_write(int fd, const void *data, size_t size, uint64_t offset)
 {
@@ -67,9 +61,11 @@ int pipeline_write(int fd, const void *data, size_t size, uint64_t offset)
     return 0;
 }
 
-static int write_job(const struct job *job)
+static int write_job(const struct job *job, const void *buffer)
 {
-    int result = pipeline_write(job->fd, job->buffer, job->size, job->offset);
+    int result = job->sums ? image_sums_add(job->sums, buffer, job->size) : 0;
+    if (result == 0)
+        result = pipeline_write(job->fd, buffer, job->size, job->offset);
     if (result == 0)
         sync_file_range(job->fd, (off_t)job->offset, (off_t)job->size, SYNC_FILE_RANGE_WRITE);
     return result;
@@ -78,113 +74,94 @@ static int write_job(const struct job *job)
 static void *run(void *context)
 {
     struct pipeline *pipeline = context;
+    size_t ready = 0;
     pthread_mutex_lock(&pipeline->mutex);
-    for (;;) {
-        struct job *job = pipeline->first;
-        if (!job && pipeline->ending)
-            break;
-        if (!job) {
+    while (pipeline->count || !pipeline->ending) {
+        if (pipeline->count) {
+            size_t index = pipeline->queue[pipeline->first];
+            struct job *job = &pipeline->jobs[index];
+            bool skip = pipeline->failed;
+            pthread_mutex_unlock(&pipeline->mutex);
+            int result = skip ? 0 : write_job(job, pipeline->buffers + index * PIPELINE_BUFFER);
+            pthread_mutex_lock(&pipeline->mutex);
+            if (result < 0)
+                pipeline->failed = result;
+            job->stage = FREE;
+            pipeline->first = (pipeline->first + 1) % BUFFERS;
+            pipeline->count--;
+            pthread_cond_broadcast(&pipeline->changed);
+        } else if (ready < READY) {
+            pthread_mutex_unlock(&pipeline->mutex);
+            /* A kernel before 5.14 cannot, and then the caller touches them. */
+            bool can = madvise(pipeline->buffers + ready, READY_STEP, MADV_POPULATE_WRITE) == 0;
+            ready = can ? ready + READY_STEP : READY;
+            pthread_mutex_lock(&pipeline->mutex);
+        } else {
             pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
-            continue;
         }
-        pipeline->first = job->next;
-        pipeline->busy = true;
-        bool skip = pipeline->failed;
-        pthread_mutex_unlock(&pipeline->mutex);
-        int result = skip ? 0 : write_job(job);
-        pthread_mutex_lock(&pipeline->mutex);
-        pipeline->busy = false;
-        if (result < 0)
-            pipeline->failed = result;
-        job->next = pipeline->idle;
-        pipeline->idle = job;
-        pthread_cond_broadcast(&pipeline->changed);
     }
     pthread_mutex_unlock(&pipeline->mutex);
     return NULL;
 }
 
-void pipeline_expect(struct pipeline *pipeline, uint64_t bytes)
+struct pipeline *pipeline_new(void)
 {
-    pipeline->expected += bytes;
-    if (pipeline->threaded || pipeline->expected < WORTH_A_THREAD)
-        return;
-    /* Signals are the caller's business. Without a thread it is slower and still right. */
+    struct pipeline *pipeline = calloc(1, sizeof *pipeline);
+    if (!pipeline)
+        return NULL;
+    pipeline->buffers = mmap(NULL, (size_t)BUFFERS * PIPELINE_BUFFER, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pipeline->buffers == MAP_FAILED) {
+        free(pipeline);
+        return NULL;
+    }
+    pthread_mutex_init(&pipeline->mutex, NULL);
+    pthread_cond_init(&pipeline->changed, NULL);
+    /* Signals are the caller's business. */
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pipeline->threaded = pthread_create(&pipeline->thread, NULL, run, pipeline) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return pipeline;
 }
 
-static struct job *new_job(void)
+static size_t find_free(const struct pipeline *pipeline)
 {
-    struct job *job = calloc(1, sizeof *job);
-    if (!job)
-        return NULL;
-    job->buffer =
-        mmap(NULL, PIPELINE_BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (job->buffer != MAP_FAILED)
-        return job;
-    free(job);
-    return NULL;
+    size_t index = 0;
+    while (index < BUFFERS && pipeline->jobs[index].stage != FREE)
+        index++;
+    return index;
 }
 
 void *pipeline_room(struct pipeline *pipeline)
 {
+    size_t index;
     pthread_mutex_lock(&pipeline->mutex);
-    while (!pipeline->idle && pipeline->threaded && pipeline->buffers >= BUFFERS &&
-           (pipeline->first || pipeline->busy))
+    while ((index = find_free(pipeline)) == BUFFERS && pipeline->count)
         pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
-    struct job *job = pipeline->idle;
-    if (job)
-        pipeline->idle = job->next;
-    else if ((job = new_job()))
-        pipeline->buffers++;
-    if (job) {
-        job->next = pipeline->lent;
-        pipeline->lent = job;
-    }
+    if (index < BUFFERS)
+        pipeline->jobs[index].stage = LENT;
     pthread_mutex_unlock(&pipeline->mutex);
-    return job ? job->buffer : NULL;
+    return index < BUFFERS ? pipeline->buffers + index * PIPELINE_BUFFER : NULL;
 }
 
-static struct job *take_lent(struct pipeline *pipeline, const void *buffer)
+int pipeline_put(struct pipeline *pipeline, void *buffer, int fd, uint64_t offset, size_t size,
+                 struct image_sums *sums)
 {
-    struct job **link = &pipeline->lent;
-    while (*link && (*link)->buffer != buffer)
-        link = &(*link)->next;
-    struct job *job = *link;
-    if (job)
-        *link = job->next;
-    return job;
-}
-
-int pipeline_put(struct pipeline *pipeline, void *buffer, int fd, uint64_t offset, size_t size)
-{
+    size_t index = (size_t)((unsigned char *)buffer - pipeline->buffers) / PIPELINE_BUFFER;
     pthread_mutex_lock(&pipeline->mutex);
-    struct job *job = take_lent(pipeline, buffer);
-    if (!job) {
-        pthread_mutex_unlock(&pipeline->mutex);
-        return -EINVAL;
-    }
-    job->fd = fd;
-    job->offset = offset;
-    job->size = size;
-    job->next = NULL;
-    if (!pipeline->threaded) {
-        int result = pipeline->failed ? 0 : write_job(job);
+    struct job *job = &pipeline->jobs[index];
+    *job = (struct job){.stage = QUEUED, .fd = fd, .offset = offset, .size = size, .sums = sums};
+    if (pipeline->threaded) {
+        pipeline->queue[(pipeline->first + pipeline->count) % BUFFERS] = index;
+        pipeline->count++;
+        pthread_cond_broadcast(&pipeline->changed);
+    } else {
+        int result = pipeline->failed ? 0 : write_job(job, buffer);
         if (result < 0)
             pipeline->failed = result;
-        job->next = pipeline->idle;
-        pipeline->idle = job;
-    } else {
-        if (pipeline->first)
-            pipeline->last->next = job;
-        else
-            pipeline->first = job;
-        pipeline->last = job;
-        pthread_cond_broadcast(&pipeline->changed);
+        job->stage = FREE;
     }
     int failed = pipeline->failed;
     pthread_mutex_unlock(&pipeline->mutex);
@@ -194,20 +171,11 @@ int pipeline_put(struct pipeline *pipeline, void *buffer, int fd, uint64_t offse
 int pipeline_drain(struct pipeline *pipeline)
 {
     pthread_mutex_lock(&pipeline->mutex);
-    while (pipeline->first || pipeline->busy)
+    while (pipeline->count)
         pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
     int failed = pipeline->failed;
     pthread_mutex_unlock(&pipeline->mutex);
     return failed;
-}
-
-static void free_jobs(struct job *job)
-{
-    for (struct job *next; job; job = next) {
-        next = job->next;
-        munmap(job->buffer, PIPELINE_BUFFER);
-        free(job);
-    }
 }
 
 void pipeline_free(struct pipeline *pipeline)
@@ -221,9 +189,7 @@ void pipeline_free(struct pipeline *pipeline)
         pthread_mutex_unlock(&pipeline->mutex);
         pthread_join(pipeline->thread, NULL);
     }
-    free_jobs(pipeline->first);
-    free_jobs(pipeline->idle);
-    free_jobs(pipeline->lent);
+    munmap(pipeline->buffers, (size_t)BUFFERS * PIPELINE_BUFFER);
     pthread_mutex_destroy(&pipeline->mutex);
     pthread_cond_destroy(&pipeline->changed);
     free(pipeline);

@@ -2,26 +2,25 @@
 #ifndef RECAP_IMAGE_PIPELINE_H
 #define RECAP_IMAGE_PIPELINE_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "image/checksum.h"
 
 enum { PIPELINE_BUFFER = 1024 * 1024 };
 
 struct pipeline;
 
-/* Or NULL. */
+/* Starts the writing thread, which readies the first buffer meanwhile. Or NULL. */
 struct pipeline *pipeline_new(void);
-/* `bytes` more are coming: many of them are worth a thread. */
-void pipeline_expect(struct pipeline *pipeline, uint64_t bytes);
-/* A page-aligned buffer of PIPELINE_BUFFER bytes; waits for one to come free. NULL without memory.
- */
+/* A page-aligned buffer of PIPELINE_BUFFER bytes; waits for one to come free. Its caller may hold
+ * one at a time. NULL without memory. */
 void *pipeline_room(struct pipeline *pipeline);
 /* Writes `size` bytes of a buffer from pipeline_room at `offset` of `fd`, sooner or later, and
- * takes the buffer back. 0, or the negative errno of a write that failed by now. */
-int pipeline_put(struct pipeline *pipeline, void *buffer, int fd, uint64_t offset, size_t size);
+ * takes the buffer back. `sums` (may be NULL) get the bytes added first, by the writing thread:
+ * nobody else touches them until pipeline_drain. 0, or the negative errno of what failed by now. */
+int pipeline_put(struct pipeline *pipeline, void *buffer, int fd, uint64_t offset, size_t size,
+                 struct image_sums *sums);
 /* Waits until everything is written: 0 or the negative errno of the first write that failed. */
 int pipeline_drain(struct pipeline *pipeline);
-/* Waits for the thread, if there is one. Accepts NULL. */
+/* Waits for the thread. Accepts NULL. */
 void pipeline_free(struct pipeline *pipeline);
 
 /* All of `size` bytes at `offset`: 0 or a negative errno. */

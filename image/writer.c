@@ -16,6 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Checksums of a core up to this size are left to the writing thread: they are not worth a longer
+ * pause. Of a larger one the caller takes them, who waits for the writing thread anyway. */
+enum { SMALL = 4 * 1024 * 1024 };
+
 int image_write_failed(const struct recap_image_writer *writer, int code, const char *name,
                        struct recap_error *error)
 {
@@ -47,20 +51,24 @@ int recap_image_create(const char *path, struct recap_image_writer **result,
 struct image_core *image_writer_core(struct recap_image_writer *writer, uint64_t id)
 {
     for (size_t i = 0; i < writer->core_count; i++)
-        if (writer->cores[i].id == id)
-            return &writer->cores[i];
+        if (writer->cores[i]->id == id)
+            return writer->cores[i];
     return NULL;
 }
 
 static struct image_core *add_core(struct recap_image_writer *writer, uint64_t id)
 {
-    struct image_core *cores =
+    struct image_core **cores =
         reallocarray(writer->cores, writer->core_count + 1, sizeof *writer->cores);
     if (!cores)
         return NULL;
     writer->cores = cores;
-    cores[writer->core_count] = (struct image_core){.id = id, .fd = -1};
-    return &cores[writer->core_count++];
+    struct image_core *core = calloc(1, sizeof *core);
+    if (!core)
+        return NULL;
+    core->id = id;
+    core->fd = -1;
+    return cores[writer->core_count++] = core;
 }
 
 int recap_image_begin_core(struct recap_image_writer *writer, struct recap_pd_image *pd,
@@ -94,7 +102,8 @@ int recap_image_begin_core(struct recap_image_writer *writer, struct recap_pd_im
     if (result < 0)
         return image_write_failed(writer, result, name, error);
     core_layout_ranges(pd);
-    pipeline_expect(writer->pipeline, core->layout.tail);
+    core->in_order = CORE_PAGE;
+    core->small = core->layout.tail < SMALL;
     return 0;
 }
 
@@ -110,16 +119,17 @@ int recap_image_room(struct recap_image_writer *writer, void **buffer, struct re
 int recap_image_put(struct recap_image_writer *writer, void *buffer, uint64_t offset, size_t size,
                     struct recap_error *error)
 {
-    struct image_core *core = writer->core_count ? &writer->cores[writer->core_count - 1] : NULL;
+    struct image_core *core = writer->core_count ? writer->cores[writer->core_count - 1] : NULL;
     if (!core || size > PIPELINE_BUFFER || offset < CORE_PAGE || offset > core->layout.tail ||
         size > core->layout.tail - offset)
         return recap_fail(error, -EINVAL, "writing pages beyond the core file that was begun");
-    int result = 0;
-    if (core->sums.size == offset)
-        result = image_sums_add(&core->sums, buffer, size);
+    bool in_order = core->in_order == offset;
+    int result = in_order && !core->small ? image_sums_add(&core->sums, buffer, size) : 0;
+    core->in_order += in_order ? size : 0;
     core->bytes += size;
     if (result == 0)
-        result = pipeline_put(writer->pipeline, buffer, core->fd, offset, size);
+        result = pipeline_put(writer->pipeline, buffer, core->fd, offset, size,
+                              in_order && core->small ? &core->sums : NULL);
     return result < 0 ? image_write_failed(writer, result, "pages", error) : 0;
 }
 
@@ -220,9 +230,10 @@ void recap_image_discard(struct recap_image_writer *writer)
         return;
     pipeline_free(writer->pipeline);
     for (size_t i = 0; i < writer->core_count; i++) {
-        if (writer->cores[i].fd >= 0)
-            close(writer->cores[i].fd);
-        image_sums_clear(&writer->cores[i].sums);
+        if (writer->cores[i]->fd >= 0)
+            close(writer->cores[i]->fd);
+        image_sums_clear(&writer->cores[i]->sums);
+        free(writer->cores[i]);
     }
     free(writer->cores);
     for (size_t i = 0; i < writer->content_count; i++)

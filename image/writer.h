@@ -15,6 +15,8 @@ struct image_core {
     struct core_layout layout;
     struct image_sums sums; /* of the file as far as it was written in order */
     uint64_t bytes;         /* of pages that were put */
+    uint64_t in_order;      /* pages up to this offset were put in order, and are in the sums */
+    bool small;             /* the pipeline's thread takes the checksums, not the caller */
     bool ended;             /* all pages are written; sums go up to the tail */
 };
 
@@ -34,7 +36,7 @@ struct image_file_sums {
 struct recap_image_writer {
     struct image_place place;
     struct pipeline *pipeline;
-    struct image_core *cores; /* the last one takes the pages that are put */
+    struct image_core **cores; /* the last one takes the pages that are put */
     size_t core_count;
     int objects; /* the directory of contents, -1 while there is none */
     struct image_content content;
