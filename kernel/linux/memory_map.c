@@ -300,9 +300,13 @@ static int map_region(struct linux_mapper *mapper, const struct recap_region *re
         result = map_zero_device(mapper, region);
     else if (result == 0 && !object)
         map_anonymous(mapper, region);
+    if (result == 0 && mapper->core >= 0)
+        result = map_core(mapper, region);
+    if (result == 0)
+        result = linux_calls_start(&mapper->calls);
     if (result == 0)
         linux_advise_before_filling(mapper, region);
-    return result == 0 && mapper->core >= 0 ? map_core(mapper, region) : result;
+    return result;
 }
 
 static int map_all(struct linux_mapper *mapper)
