@@ -35,10 +35,17 @@ void report_note(const char *format, ...)
 
 static void note_error(const struct recap_error *error)
 {
-    char selector[40] = "";
-    if (error->has_selector)
-        snprintf(selector, sizeof selector, "selector %llu: ", (unsigned long long)error->selector);
-    report_note("%s%s%s%s", selector, error->what, *error->remedy ? "; " : "", error->remedy);
+    char place[sizeof error->object + 40] = "";
+    /* Some sentences name their object themselves. */
+    bool named = *error->object && !strstr(error->what, error->object);
+    if (error->has_selector && named)
+        snprintf(place, sizeof place, "selector %llu (%s): ", (unsigned long long)error->selector,
+                 error->object);
+    else if (error->has_selector)
+        snprintf(place, sizeof place, "selector %llu: ", (unsigned long long)error->selector);
+    else if (named)
+        snprintf(place, sizeof place, "%s: ", error->object);
+    report_note("%s%s%s%s", place, error->what, *error->remedy ? "; " : "", error->remedy);
 }
 
 static const char *class_name(enum recap_class cls)
@@ -62,6 +69,8 @@ static json_t *json_error(const struct recap_error *error)
                                report_json_text(error->what));
     if (object && error->has_selector)
         json_object_set_new(object, "selector", json_integer((json_int_t)error->selector));
+    if (object && *error->object)
+        json_object_set_new(object, "object", report_json_text(error->object));
     if (object && *error->remedy)
         json_object_set_new(object, "remedy", report_json_text(error->remedy));
     return object;

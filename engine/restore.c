@@ -82,8 +82,8 @@ static int refuse_unbound(struct work *work, const struct recap_object *object)
     struct recap_error why;
     recap_selector selector;
     recap_refuse(&why, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                 "%s lived outside of what was checkpointed and needs a binding",
-                 object->label ? object->label : object->kind);
+                 "it lived outside of what was checkpointed and needs a binding");
+    recap_error_object(&why, object->label ? object->label : object->kind);
     if (first_holder(work->graph, object->id, &selector)) {
         recap_error_at(&why, selector);
         recap_error_remedy(&why, "restore with --bind %llu=OBJECT", (unsigned long long)selector);
@@ -114,8 +114,12 @@ static int require_bindings(struct work *work)
 
 static int at_holder(const struct work *work, uint64_t id, int result)
 {
+    const struct recap_object *object = recap_graph_object(work->graph, id);
     recap_selector selector;
-    if (result < 0 && !work->error->has_selector && first_holder(work->graph, id, &selector))
+    if (result == 0 || work->error->has_selector)
+        return result;
+    recap_error_object(work->error, object->label ? object->label : object->kind);
+    if (first_holder(work->graph, id, &selector))
         recap_error_at(work->error, selector);
     return result;
 }

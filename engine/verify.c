@@ -18,10 +18,17 @@ struct check {
     struct recap_error *error;
 };
 
-static int differ(struct check *check, recap_selector selector, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* `object` (may be NULL) is what the graph has there. */
+static int differ(struct check *check, recap_selector selector, const struct recap_object *object,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-static int differ(struct check *check, recap_selector selector, const char *format, ...)
+static const char *title(const struct recap_object *object)
+{
+    return object->label ? object->label : object->kind;
+}
+
+static int differ(struct check *check, recap_selector selector, const struct recap_object *object,
+                  const char *format, ...)
 {
     struct recap_error why = {
         .code = -ESTALE, .cls = RECAP_FAILED, .has_selector = true, .selector = selector};
@@ -29,14 +36,11 @@ static int differ(struct check *check, recap_selector selector, const char *form
     va_start(arguments, format);
     vsnprintf(why.what, sizeof why.what, format, arguments);
     va_end(arguments);
+    if (object)
+        recap_error_object(&why, title(object));
     return recap_refusals_add(check->differences, &why) < 0
                ? recap_fail(check->error, -ENOMEM, "verifying")
                : 0;
-}
-
-static const char *title(const struct recap_object *object)
-{
-    return object->label ? object->label : object->kind;
 }
 
 /* The object behind a slot: met before, it has to be the same; met first, it is compared. */
@@ -45,12 +49,11 @@ static int check_object(struct check *check, const struct recap_slot *slot, reca
     const struct recap_object *object = recap_graph_object(check->graph, slot->object);
     uint64_t met = recap_badge_map_id(check->ids, badge);
     if (met && met != slot->object)
-        return differ(check, slot->selector, "shares its object with %s, and must not",
+        return differ(check, slot->selector, object, "shares its object with %s, and must not",
                       title(recap_graph_object(check->graph, met)));
     if (check->live[slot->object] && check->live[slot->object] != badge)
-        return differ(check, slot->selector,
-                      "refers to another object than the selectors it shared %s with",
-                      title(object));
+        return differ(check, slot->selector, object,
+                      "refers to another object than the selectors that it shared it with");
     if (met)
         return 0;
     check->live[slot->object] = badge;
@@ -59,14 +62,14 @@ static int check_object(struct check *check, const struct recap_slot *slot, reca
     if (check->known && check->known[slot->object])
         return check->known[slot->object] == badge
                    ? 0
-                   : differ(check, slot->selector, "does not refer to the object made for %s",
-                            title(object));
+                   : differ(check, slot->selector, object,
+                            "does not refer to the object made for it");
     if (object->external)
         return 0;
     struct recap_error why = {0};
     int result = check->ops->compare(check->pd->kernel, badge, check->graph, slot->object, &why);
     if (result == -ESTALE)
-        return differ(check, slot->selector, "%s", why.what);
+        return differ(check, slot->selector, object, "%s", why.what);
     if (result < 0 && check->error)
         *check->error = why;
     return result;
@@ -78,13 +81,18 @@ static int check_slot(struct check *check, const struct recap_slot *slot,
     const struct recap_object *object = recap_graph_object(check->graph, slot->object);
     char had[128], has[128];
     if (cap->rights != slot->rights)
-        return differ(check, slot->selector, "%s: permits \"%s\" and not \"%s\"", title(object),
+        return differ(check, slot->selector, object, "permits \"%s\" and not \"%s\"",
                       recap_rights_text(cap->rights, has, sizeof has),
                       recap_rights_text(slot->rights, had, sizeof had));
     if (cap->slot_flags != slot->flags || cap->references != slot->references)
-        return differ(check, slot->selector, "%s: its slot flags or references differ",
-                      title(object));
+        return differ(check, slot->selector, object, "its slot flags or references differ");
     return check_object(check, slot, cap->badge);
+}
+
+static int missing(struct check *check, const struct recap_slot *slot)
+{
+    return differ(check, slot->selector, recap_graph_object(check->graph, slot->object),
+                  "is missing");
 }
 
 /* Both sides ascend: what only one of them has is found in passing. */
@@ -100,18 +108,16 @@ static int compare_spaces(struct check *check, const struct recap_pd_image *imag
         if (result < 0)
             return result;
         for (; result == 0 && i < image->slot_count && image->slots[i].selector < selector; i++)
-            result = differ(check, image->slots[i].selector, "%s is missing",
-                            title(recap_graph_object(check->graph, image->slots[i].object)));
+            result = missing(check, &image->slots[i]);
         bool expected = i < image->slot_count && image->slots[i].selector == selector;
         if (result == 0 && expected && cap.badge)
             result = check_slot(check, &image->slots[i++], &cap);
         else if (result == 0 && !expected && cap.badge)
-            result = differ(check, selector, "is in use (%s) and was not", cap.kind);
+            result = differ(check, selector, NULL, "is in use (%s) and was not", cap.kind);
         selector = next;
     }
     for (; result == 0 && i < image->slot_count; i++)
-        result = differ(check, image->slots[i].selector, "%s is missing",
-                        title(recap_graph_object(check->graph, image->slots[i].object)));
+        result = missing(check, &image->slots[i]);
     return result;
 }
 

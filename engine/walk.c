@@ -132,11 +132,20 @@ static void make_external(struct recap_walk *walk, uint64_t id)
                                  NULL);
 }
 
-static int refuse(struct recap_refusals *refusals, struct recap_error *why, struct holder holder,
+/* Says of an error which selector it is about and what sits there. */
+static void place_error(struct recap_error *error, const struct recap_object *object,
+                        struct holder holder)
+{
+    recap_error_object(error, object->label ? object->label : object->kind);
+    if (holder.held)
+        recap_error_at(error, holder.selector);
+}
+
+static int refuse(struct recap_refusals *refusals, struct recap_error *why,
+                  const struct recap_object *object, struct holder holder,
                   struct recap_error *error)
 {
-    if (holder.held)
-        recap_error_at(why, holder.selector);
+    place_error(why, object, holder);
     return recap_refusals_add(refusals, why) < 0 ? out_of_memory(error) : 0;
 }
 
@@ -144,13 +153,12 @@ static int refuse_unbound(struct recap_refusals *refusals, const struct recap_ob
                           struct holder holder, struct recap_error *error)
 {
     struct recap_error why;
-    recap_refuse(&why, RECAP_UNSUPPORTED, -EOPNOTSUPP, "%s lives outside of what is checkpointed",
-                 object->label ? object->label : object->kind);
+    recap_refuse(&why, RECAP_UNSUPPORTED, -EOPNOTSUPP, "it lives outside of what is checkpointed");
     if (holder.held)
         recap_error_remedy(
             &why, "checkpoint with --external %llu and restore with --bind %llu=OBJECT",
             (unsigned long long)holder.selector, (unsigned long long)holder.selector);
-    return refuse(refusals, &why, holder, error);
+    return refuse(refusals, &why, object, holder, error);
 }
 
 static int describe_one(struct recap_walk *walk, uint64_t id, struct holder holder, bool promise,
@@ -166,12 +174,11 @@ static int describe_one(struct recap_walk *walk, uint64_t id, struct holder hold
         return 0;
     }
     if (result == -EOPNOTSUPP) {
-        result = refuse(refusals, &why, holder, error);
+        result = refuse(refusals, &why, &object, holder, error);
     } else if (result < 0) {
+        place_error(&why, &object, holder);
         if (error)
             *error = why;
-        if (holder.held)
-            recap_error_at(error, holder.selector);
     } else {
         /* Entering what it names may move the array of objects, but not the tree. */
         recap_value_translate(object.state, enter_named, walk);

@@ -41,6 +41,14 @@ int recap_error_at(struct recap_error *e, uint64_t selector)
     return e->code;
 }
 
+int recap_error_object(struct recap_error *e, const char *object)
+{
+    if (!e)
+        return 0;
+    snprintf(e->object, sizeof e->object, "%s", object ? object : "");
+    return e->code;
+}
+
 int recap_error_remedy(struct recap_error *e, const char *format, ...)
 {
     if (!e)

@@ -31,6 +31,7 @@ struct recap_error {
     enum recap_class cls; /* how to exit */
     bool has_selector;    /* whether `selector` means anything */
     uint64_t selector;    /* the selector that it failed on */
+    char object[256];     /* what sits at the selector, for people; empty: not known */
     char what[512];       /* what failed and why, one sentence without a final stop */
     char remedy[512];     /* what the user can do; empty when there is nothing to say */
 };
@@ -46,6 +47,10 @@ int recap_refuse(struct recap_error *e, enum recap_class cls, int code, const ch
 
 /* Adds the selector that a filled error is about. Returns e->code (or 0 for NULL). */
 int recap_error_at(struct recap_error *e, uint64_t selector);
+
+/* Adds what sits at that selector ("TCP socket to 10.0.0.5:5432, established"; may be NULL). Returns
+ * e->code (or 0 for NULL). */
+int recap_error_object(struct recap_error *e, const char *object);
 
 /* Adds the remedy to a filled error. Returns e->code (or 0 for NULL). */
 int recap_error_remedy(struct recap_error *e, const char *format, ...)
