@@ -70,6 +70,10 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     if (!mapped)
         return recap_fail(error, -EINVAL, "nothing is known of a mapped file");
     object->label = recap_arena_text(arena, mapped->path);
+    if (strncmp(mapped->path, "/[aio]", 6) == 0)
+        return recap_refuse(
+            error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+            "it is the ring of an asynchronous input and output context (io_setup)");
     struct stat status;
     int result = read_status(mapped, &status, error);
     if (result < 0)
