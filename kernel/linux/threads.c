@@ -72,8 +72,7 @@ static int record(struct work *work, struct recap_value *state, struct recap_err
     int result =
         linux_batch_check(reading->batch, work->name_call, "reading a thread's name", error);
     if (result == 0)
-        recap_put_bytes(reading->arena, state, "name", linux_batch_data(reading->batch, work->name),
-                        strnlen(linux_batch_data(reading->batch, work->name), NAME_SIZE));
+        recap_put_text(reading->arena, state, "name", linux_batch_data(reading->batch, work->name));
     recap_put_hex(reading->arena, state, "signal_mask", thread->home->mask);
     if (result == 0)
         result = linux_user_areas_record(reading, &work->areas, state, error);

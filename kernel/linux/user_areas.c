@@ -23,12 +23,13 @@ void linux_user_areas_ask(const struct linux_reading *reading, struct linux_user
 }
 
 static void record_area(struct recap_arena *arena, struct recap_value *state, const char *name,
-                        uint64_t address, uint64_t size, uint64_t flags)
+                        uint64_t address, uint64_t size, const char *further, uint64_t value)
 {
     struct recap_value *area = recap_put_record(arena, state, name);
     recap_put_hex(arena, area, "address", address);
     recap_put_hex(arena, area, "size", size);
-    recap_put_hex(arena, area, "flags", flags);
+    if (further)
+        recap_put_hex(arena, area, further, value);
 }
 
 static void record_dispatch(const struct linux_reading *reading, pid_t tid,
@@ -59,41 +60,40 @@ int linux_user_areas_record(const struct linux_reading *reading,
     /* Whether it is in use now follows from the stack pointer alone. */
     unsigned flags = (unsigned)stack.ss_flags & ~(unsigned)SS_ONSTACK;
     record_area(reading->arena, state, "alternate_stack", (uint64_t)stack.ss_sp, stack.ss_size,
-                flags);
+                "flags", flags);
 
     uint64_t head = 0;
     size_t length = 0;
     if (syscall(SYS_get_robust_list, tid, &head, &length) < 0)
         return recap_fail(error, -errno, "reading the robust list of thread %d", tid);
-    record_area(reading->arena, state, "robust_list", head, length, 0);
+    record_area(reading->arena, state, "robust_list", head, length, NULL, 0);
 
     struct __ptrace_rseq_configuration rseq;
     if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid, sizeof rseq, &rseq) < 0)
         return recap_fail(error, -errno, "reading the restartable sequences of thread %d", tid);
     if (rseq.rseq_abi_pointer)
         record_area(reading->arena, state, "rseq", rseq.rseq_abi_pointer, rseq.rseq_abi_size,
-                    rseq.signature);
+                    "signature", rseq.signature);
     record_dispatch(reading, tid, state);
     return 0;
 }
 
 static int get_area(const struct recap_value *state, const char *name, uint64_t *address,
-                    uint64_t *size, uint64_t *flags)
+                    uint64_t *size, const char *further, uint64_t *value)
 {
     const struct recap_value *area = recap_member(state, name);
     if (!area)
         return -ENOENT;
-    if (recap_get_hex(area, "address", address) < 0 || recap_get_hex(area, "size", size) < 0 ||
-        recap_get_hex(area, "flags", flags) < 0)
+    if (recap_get_hex(area, "address", address) < 0 || recap_get_hex(area, "size", size) < 0)
         return -EBADMSG;
-    return 0;
+    return further && recap_get_hex(area, further, value) < 0 ? -EBADMSG : 0;
 }
 
 static int set_stack(struct linux_steps *steps, const struct recap_value *want,
                      struct recap_error *error)
 {
     uint64_t address, size, flags;
-    if (get_area(want, "alternate_stack", &address, &size, &flags) < 0)
+    if (get_area(want, "alternate_stack", &address, &size, "flags", &flags) < 0)
         return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "a thread lacks its alternate stack");
     stack_t stack = {.ss_sp = (void *)address, .ss_flags = (int)(unsigned)flags, .ss_size = size};
     uint64_t at = linux_batch_put(linux_steps_batch(steps), &stack, sizeof stack);
@@ -104,25 +104,25 @@ static int set_stack(struct linux_steps *steps, const struct recap_value *want,
 int linux_user_areas_set(struct linux_steps *steps, const struct recap_value *want,
                          const struct recap_value *have, struct recap_error *error)
 {
-    uint64_t address, size, flags;
+    uint64_t address, size, signature;
     int result = set_stack(steps, want, error);
     if (result < 0)
         return result;
-    if (get_area(want, "robust_list", &address, &size, &flags) < 0)
+    if (get_area(want, "robust_list", &address, &size, NULL, NULL) < 0)
         return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "a thread lacks its robust list");
     if (address)
         linux_step(steps, "setting the robust list", SYS_set_robust_list, address, size);
 
     uint64_t old_address, old_size, old_signature;
-    if (get_area(have, "rseq", &old_address, &old_size, &old_signature) == 0)
+    if (get_area(have, "rseq", &old_address, &old_size, "signature", &old_signature) == 0)
         linux_step(steps, "ending the old restartable sequences", SYS_rseq, old_address, old_size,
                    RSEQ_FLAG_UNREGISTER, old_signature);
-    result = get_area(want, "rseq", &address, &size, &flags);
+    result = get_area(want, "rseq", &address, &size, "signature", &signature);
     if (result == -EBADMSG)
         return recap_refuse(error, RECAP_DAMAGED, result, "an rseq area is malformed");
     if (result == 0)
         linux_step(steps, "registering the restartable sequences", SYS_rseq, address, size, 0,
-                   flags);
+                   signature);
     return 0;
 }
 
