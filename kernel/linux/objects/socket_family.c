@@ -2,10 +2,12 @@
  *
  * The kernel tells it as an extended attribute of the socket, for which it need not be opened. */
 #include "kernel/linux/objects/socket_family.h"
+#include "kernel/linux/objects/status_flags.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/xattr.h>
 
 bool linux_socket_is(const struct linux_description *description, const char *protocol)
@@ -22,4 +24,24 @@ bool linux_socket_is(const struct linux_description *description, const char *pr
         return false;
     name[length] = '\0';
     return strcmp(name, protocol) == 0;
+}
+
+int linux_socket_number(int fd, int option)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
+}
+
+bool linux_socket_is_here(int fd)
+{
+    enum { NETNS_COOKIE = 71 };
+    uint64_t theirs = 0, own = 0;
+    socklen_t size = sizeof theirs;
+    __attribute__((cleanup(linux_close_descriptor))) int ours =
+        socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (ours < 0 || getsockopt(fd, SOL_SOCKET, NETNS_COOKIE, &theirs, &size) < 0 ||
+        getsockopt(ours, SOL_SOCKET, NETNS_COOKIE, &own, &size) < 0)
+        return true; /* a kernel without the cookie */
+    return own == theirs;
 }

@@ -6,5 +6,9 @@
 
 /* Whether the description is a socket of the protocol that the kernel calls so ("TCP", "UDPv6"). */
 bool linux_socket_is(const struct linux_description *description, const char *protocol);
+/* Whether a socket belongs to the caller's own network namespace. */
+bool linux_socket_is_here(int fd);
+/* An option of SOL_SOCKET that is a number; -1 when it cannot be read. */
+int linux_socket_number(int fd, int option);
 
 #endif

@@ -1,10 +1,165 @@
-/* udp.c: placeholder of a kind, to be written. */
+/* udp.c: UDP sockets: where they are bound and connected, their groups, what waits in them. */
+#include "kernel/linux/objects/udp.h"
+#include "kernel/linux/objects/inet_address.h"
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/socket_family.h"
+#include "kernel/linux/objects/socket_options.h"
+#include "kernel/linux/objects/status_flags.h"
+#include "kernel/linux/objects/stopped.h"
+
+#include <errno.h>
+#include <linux/udp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <unistd.h>
 
 static bool recognise(const struct linux_description *description)
 {
-    (void)description;
-    return false;
+    return linux_socket_is(description, "UDP") || linux_socket_is(description, "UDPv6");
 }
 
-const struct linux_kind linux_kind_udp = {.name = "udp", .recognise = recognise};
+static int check(int fd, struct recap_error *error)
+{
+    int corked = 0;
+    socklen_t size = sizeof corked;
+    struct pollfd poll_one = {.fd = fd};
+    if (!linux_socket_is_here(fd))
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "the UDP socket belongs to another network namespace");
+    if (getsockopt(fd, IPPROTO_UDP, UDP_CORK, &corked, &size) == 0 && corked)
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "the UDP socket holds back a datagram that is being put together "
+                            "(UDP_CORK)");
+    if (poll(&poll_one, 1, 0) > 0 && (poll_one.revents & POLLERR))
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "an error waits to be read from the UDP socket");
+    return 0;
+}
+
+static int describe_socket(int fd, struct recap_arena *arena, struct recap_object *object,
+                           struct recap_value *state, struct recap_value *ties,
+                           struct recap_error *error)
+{
+    struct sockaddr_storage name = {0}, peer = {0};
+    socklen_t size = sizeof name;
+    if (getsockname(fd, (struct sockaddr *)&name, &size) < 0)
+        return recap_fail(error, -errno, "reading a UDP socket");
+    size = sizeof peer;
+    bool connected = getpeername(fd, (struct sockaddr *)&peer, &size) == 0;
+    object->label =
+        recap_arena_printf(arena, "UDP socket%s%s%s%s", linux_inet_port(&name) ? " at " : "",
+                           linux_inet_port(&name) ? linux_inet_text(arena, &name) : "",
+                           connected ? " to " : "", connected ? linux_inet_text(arena, &peer) : "");
+    int result = check(fd, error);
+    if (result < 0)
+        return result;
+    recap_put_number(arena, state, "version", name.ss_family == AF_INET ? 4 : 6);
+    linux_inet_put(arena, state, "name", &name);
+    if (connected)
+        linux_inet_put(arena, ties, "peer", &peer);
+    result = linux_multicast_describe(fd, name.ss_family, arena, state, error);
+    return result ? result : linux_socket_options_describe(fd, arena, state, error);
+}
+
+static int describe(struct linux_kernel *kernel, recap_badge badge,
+                    const struct linux_description *description, struct recap_arena *arena,
+                    struct recap_object *object, struct recap_error *error)
+{
+    __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
+    struct recap_value *state = recap_record(arena);
+    struct recap_value *ties = recap_put_record(arena, state, "ties");
+    struct linux_home home;
+    int result = linux_badge_fd(kernel, badge, &fd, error);
+    if (result == 0)
+        result = describe_socket(fd, arena, object, state, ties, error);
+    if (result == 0)
+        result = linux_status_flags_describe(description, arena, state, error);
+    if (result == 0 && linux_badge_home(kernel, badge, &home) == 0 && linux_home_is_stopped(home))
+        result = linux_udp_queue_describe(kernel, badge, fd, arena, object, ties, error);
+    if (result == 0)
+        object->state = state;
+    return result;
+}
+
+static int family_of(const struct recap_object *object)
+{
+    int64_t version = recap_number_or(object->state, "version", 0);
+    return version == 4 ? AF_INET : version == 6 ? AF_INET6 : -1;
+}
+
+static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
+                  const struct recap_object *object, recap_badge *badge, struct recap_error *error)
+{
+    (void)creation;
+    struct sockaddr_storage name;
+    int family = family_of(object);
+    if (family < 0)
+        return linux_state_damaged(object, "version", error);
+    int length = linux_inet_get(object->state, "name", family, &name);
+    if (length < 0)
+        return linux_state_damaged(object, "name", error);
+    int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+    if (fd < 0)
+        return recap_fail(error, -errno, "creating a UDP socket");
+    int result = linux_socket_options_set(fd, object, LINUX_SOCKET_NEW, error);
+    if (result == 0 && length && bind(fd, (struct sockaddr *)&name, (socklen_t)length) < 0)
+        result = recap_fail(error, -errno, "binding a %s again",
+                            object->label ? object->label : object->kind);
+    if (result == 0)
+        result = linux_multicast_join(fd, family, object, error);
+    if (result < 0) {
+        close(fd);
+        return result;
+    }
+    return linux_status_flags_finish(kernel, fd, object, badge, error);
+}
+
+/* Connected last: from then on only its peer can send to it. */
+static int tie(struct linux_pd *pd, const struct recap_creation *creation,
+               const struct recap_object *object, struct recap_error *error)
+{
+    __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
+    int family = family_of(object);
+    struct sockaddr_storage peer;
+    int length = linux_inet_get(recap_member(object->state, "ties"), "peer", family, &peer);
+    if (length < 0)
+        return linux_state_damaged(object, "peer", error);
+    int result = linux_badge_fd(pd->kernel, creation->badges[object->id], &fd, error);
+    if (result == 0)
+        result = linux_udp_queue_fill(pd->kernel, creation, object, fd, family, error);
+    if (result == 0 && length && connect(fd, (struct sockaddr *)&peer, (socklen_t)length) < 0)
+        result = recap_fail(error, -errno, "connecting a UDP socket");
+    if (result == 0)
+        result = linux_socket_options_set(fd, object, LINUX_SOCKET_COMPLETE, error);
+    return result;
+}
+
+static int compare(struct linux_kernel *kernel, recap_badge badge,
+                   const struct linux_description *description, const struct recap_object *object,
+                   struct recap_error *error)
+{
+    (void)description;
+    __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
+    int result = linux_badge_fd(kernel, badge, &fd, error);
+    if (result < 0)
+        return result;
+    struct sockaddr_storage name = {0}, wanted = {0};
+    socklen_t size = sizeof name;
+    if (getsockname(fd, (struct sockaddr *)&name, &size) < 0)
+        return recap_fail(error, -errno, "reading a UDP socket");
+    int length = linux_inet_get(object->state, "name", family_of(object), &wanted);
+    if (name.ss_family != family_of(object) ||
+        (length > 0 && linux_inet_port(&name) != linux_inet_port(&wanted)))
+        return recap_refuse(error, RECAP_FAILED, -ESTALE, "it is bound to another address");
+    return 0;
+}
+
+const struct linux_kind linux_kind_udp = {
+    .name = "udp",
+    .recognise = recognise,
+    .describe = describe,
+    .content = linux_udp_queue_content,
+    .create = create,
+    .tie = tie,
+    .compare = compare,
+};

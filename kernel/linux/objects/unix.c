@@ -21,7 +21,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { NETNS_COOKIE = 71, BOTH_WAYS = 3 };
+enum { BOTH_WAYS = 3 };
 
 /* A socket while it is described. */
 struct finding {
@@ -63,13 +63,6 @@ int linux_unix_type_number(const char *name)
         if (strcmp(linux_unix_type_name(types[i]), name) == 0)
             return types[i];
     return -1;
-}
-
-static int number_option(int fd, int option)
-{
-    int value = -1;
-    socklen_t size = sizeof value;
-    return getsockopt(fd, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
 }
 
 static bool recognise(const struct linux_description *description)
@@ -367,23 +360,11 @@ static int describe_listening(const struct finding *finding)
 /* --- all together
  * --------------------------------------------------------------------------------- */
 
-static bool in_our_namespace(int fd)
-{
-    uint64_t theirs = 0, own = 0;
-    socklen_t size = sizeof theirs;
-    __attribute__((cleanup(linux_close_descriptor))) int ours =
-        socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (ours < 0 || getsockopt(fd, SOL_SOCKET, NETNS_COOKIE, &theirs, &size) < 0 ||
-        getsockopt(ours, SOL_SOCKET, NETNS_COOKIE, &own, &size) < 0)
-        return true; /* a kernel without the cookie: sock_diag has found it or not */
-    return own == theirs;
-}
-
 static int find_out(struct finding *finding)
 {
     uint32_t inode = (uint32_t)finding->description->status.st_ino;
     int result = linux_unix_diag(inode, &finding->diag);
-    if (result == -ENOENT && !in_our_namespace(finding->fd))
+    if (result == -ENOENT && !linux_socket_is_here(finding->fd))
         return recap_refuse(finding->error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "the Unix socket belongs to another network namespace");
     if (result < 0)
@@ -456,7 +437,7 @@ static int compare(struct linux_kernel *kernel, recap_badge badge,
     int result = linux_badge_fd(kernel, badge, &fd, error);
     if (result < 0)
         return result;
-    if (number_option(fd, SO_TYPE) != linux_unix_type_number(type))
+    if (linux_socket_number(fd, SO_TYPE) != linux_unix_type_number(type))
         return recap_refuse(error, RECAP_FAILED, -ESTALE, "it is no %s socket", type);
     struct sockaddr_un address;
     socklen_t size = sizeof address;
@@ -468,7 +449,7 @@ static int compare(struct linux_kernel *kernel, recap_badge badge,
     if (bound != length || memcmp(address.sun_path, name, length) != 0)
         return recap_refuse(error, RECAP_FAILED, -ESTALE, "it is bound to another name");
     bool listens = recap_member(object->state, "backlog") != NULL;
-    if ((number_option(fd, SO_ACCEPTCONN) == 1) != listens)
+    if ((linux_socket_number(fd, SO_ACCEPTCONN) == 1) != listens)
         return recap_refuse(error, RECAP_FAILED, -ESTALE, "it is %slistening",
                             listens ? "not " : "");
     return 0;

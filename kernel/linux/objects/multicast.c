@@ -1,0 +1,149 @@
+/* multicast.c: the multicast groups that a socket has joined.
+ *
+ * The kernel lists the groups of each interface, and tells a socket's filter for a group only if
+ * the socket is a member of it. */
+#include "kernel/linux/objects/inet_address.h"
+#include "kernel/linux/objects/status_flags.h"
+#include "kernel/linux/objects/udp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_SOURCES = 256 };
+
+static void free_filter(struct group_filter **filter)
+{
+    free(*filter);
+}
+
+struct membership {
+    unsigned interface;
+    struct sockaddr_storage group;
+};
+
+static int level_of(int family)
+{
+    return family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+}
+
+static int describe_membership(int fd, int family, const struct membership *one,
+                               struct recap_arena *arena, struct recap_value *state,
+                               struct recap_value **list, struct recap_error *error)
+{
+    socklen_t size = GROUP_FILTER_SIZE(MOST_SOURCES);
+    __attribute__((cleanup(free_filter))) struct group_filter *filter = calloc(1, size);
+    if (!filter)
+        return recap_fail(error, -ENOMEM, "reading the groups of a socket");
+    filter->gf_interface = one->interface;
+    filter->gf_group = one->group;
+    filter->gf_numsrc = MOST_SOURCES;
+    if (getsockopt(fd, level_of(family), MCAST_MSFILTER, filter, &size) < 0)
+        return 0; /* not a member */
+    if (filter->gf_numsrc > MOST_SOURCES)
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "the socket filters %u sources of a group", filter->gf_numsrc);
+    if (!*list)
+        *list = recap_put_list(arena, state, "groups");
+    struct recap_value *record = recap_put_record(arena, *list, NULL);
+    recap_put_number(arena, record, "interface", one->interface);
+    linux_inet_put(arena, record, "group", &one->group);
+    recap_put_number(arena, record, "exclude", filter->gf_fmode == MCAST_EXCLUDE);
+    struct recap_value *sources =
+        filter->gf_numsrc ? recap_put_list(arena, record, "sources") : NULL;
+    for (uint32_t i = 0; i < filter->gf_numsrc; i++)
+        linux_inet_put(arena, sources, NULL, &filter->gf_slist[i]);
+    return 0;
+}
+
+static bool parse_four(const char *line, struct membership *one)
+{
+    unsigned group;
+    /* A line of an interface starts at the margin, those of its groups are indented. */
+    if (line[0] != '\t' && line[0] != ' ') {
+        one->interface = (unsigned)strtoul(line, NULL, 10);
+        return false;
+    }
+    if (sscanf(line, " %8x", &group) != 1)
+        return false;
+    struct sockaddr_in *in = (struct sockaddr_in *)&one->group;
+    *in = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = group};
+    return true;
+}
+
+static bool parse_six(const char *line, struct membership *one)
+{
+    char group[33];
+    if (sscanf(line, "%u %*s %32[0-9a-f]", &one->interface, group) != 2)
+        return false;
+    struct sockaddr_in6 *in = (struct sockaddr_in6 *)&one->group;
+    *in = (struct sockaddr_in6){.sin6_family = AF_INET6};
+    for (size_t i = 0; i < 16; i++)
+        if (sscanf(group + 2 * i, "%2hhx", &in->sin6_addr.s6_addr[i]) != 1)
+            return false;
+    return true;
+}
+
+int linux_multicast_describe(int fd, int family, struct recap_arena *arena,
+                             struct recap_value *state, struct recap_error *error)
+{
+    const char *path = family == AF_INET ? "/proc/self/net/igmp" : "/proc/self/net/igmp6";
+    char *text;
+    struct recap_value *list = NULL;
+    if (linux_procfs_read(AT_FDCWD, path, &text, NULL) < 0)
+        return 0; /* a kernel without multicast */
+    int result = 0;
+    struct membership one = {0};
+    for (char *line = text, *end; result == 0 && *line; line = end) {
+        end = line + strcspn(line, "\n");
+        if (*end)
+            *end++ = '\0';
+        if (family == AF_INET ? parse_four(line, &one) : parse_six(line, &one))
+            result = describe_membership(fd, family, &one, arena, state, &list, error);
+    }
+    free(text);
+    return result;
+}
+
+static int join(int fd, int family, const struct recap_object *object,
+                const struct recap_value *record, struct recap_error *error)
+{
+    int64_t interface;
+    size_t count = 0;
+    const struct recap_value *sources = recap_items(record, "sources");
+    for (const struct recap_value *v = sources; v; v = v->next)
+        count++;
+    __attribute__((cleanup(free_filter))) struct group_filter *filter =
+        count <= MOST_SOURCES ? calloc(1, GROUP_FILTER_SIZE(count + 1)) : NULL;
+    if (!filter || recap_get_number(record, "interface", &interface) < 0 || interface < 0 ||
+        interface > UINT32_MAX || linux_inet_get(record, "group", family, &filter->gf_group) <= 0)
+        return linux_state_damaged(object, "groups", error);
+    struct group_req request = {.gr_interface = (uint32_t)interface, .gr_group = filter->gf_group};
+    if (setsockopt(fd, level_of(family), MCAST_JOIN_GROUP, &request, sizeof request) < 0)
+        return recap_fail(error, -errno, "joining a multicast group on interface %lld",
+                          (long long)interface);
+    filter->gf_interface = (uint32_t)interface;
+    filter->gf_fmode = recap_number_or(record, "exclude", 1) ? MCAST_EXCLUDE : MCAST_INCLUDE;
+    for (const struct recap_value *v = sources; v; v = v->next)
+        if (linux_inet_get(v, NULL, family, &filter->gf_slist[filter->gf_numsrc++]) <= 0)
+            return linux_state_damaged(object, "groups", error);
+    if ((filter->gf_numsrc || filter->gf_fmode == MCAST_INCLUDE) &&
+        setsockopt(fd, level_of(family), MCAST_MSFILTER, filter,
+                   (socklen_t)GROUP_FILTER_SIZE(filter->gf_numsrc)) < 0)
+        return recap_fail(error, -errno, "filtering the sources of a multicast group");
+    return 0;
+}
+
+int linux_multicast_join(int fd, int family, const struct recap_object *object,
+                         struct recap_error *error)
+{
+    int result = 0;
+    for (const struct recap_value *v = recap_items(object->state, "groups"); v && result == 0;
+         v = v->next)
+        result = join(fd, family, object, v, error);
+    return result;
+}
