@@ -13,8 +13,11 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-/* Of one call, and of one batch: between batches the work can be interrupted. */
-enum { CALL_BYTES = 8 << 20, BATCH_BYTES = 64 << 20 };
+/* Of one call (its pages are still in the processor's cache when they are read into after being
+ * populated), and of one batch: between batches the work can be interrupted. */
+enum { CALL_BYTES = 1 << 20, BATCH_BYTES = 64 << 20 };
+/* Shorter pieces are not worth a call to populate them. */
+enum { POPULATE_LEAST = 64 << 10 };
 
 struct load {
     struct linux_mapper *mapper;
@@ -34,6 +37,11 @@ static int finish_call(struct load *load)
     if (result < 0)
         return result;
     uint64_t first = (uintptr_t)load->vector[0].iov_base;
+    /* Whether it works does not matter: the pages come in by faults then. */
+    for (int i = 0; i < load->count; i++)
+        if (load->vector[i].iov_len >= POPULATE_LEAST)
+            linux_batch_call(calls->batch, SYS_madvise, load->vector[i].iov_base,
+                             load->vector[i].iov_len, MADV_POPULATE_WRITE);
     uint64_t vector =
         linux_batch_put(calls->batch, load->vector, (size_t)load->count * sizeof *load->vector);
     size_t call = linux_calls_add(calls, "filling", first, load->length, load->length,

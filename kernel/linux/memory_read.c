@@ -226,12 +226,14 @@ int linux_regions_listed(struct recap_pd *pd, struct recap_graph *graph,
                                                                       .pass = ++passes,
                                                                       .refusals = refusals,
                                                                       .error = error};
+    /* Of a process that was just made from an image only the layout is of interest. */
+    bool whole = !reading.pd->created;
     int result = linux_shared_memory_device(&reading.shared_memory, error);
     if (result == 0)
-        result = linux_mappings_read(reading.pd->proc, true, &reading.mappings, error);
-    if (result == 0)
+        result = linux_mappings_read(reading.pd->proc, whole, &reading.mappings, error);
+    if (result == 0 && whole)
         result = linux_pages_open(reading.pd->proc, &reading.mappings, &reading.pages, error);
-    if (result == 0)
+    if (result == 0 && whole)
         result = linux_pages_next(reading.pages, &reading.run, error);
     if (result < 0)
         return result;
