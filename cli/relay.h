@@ -8,7 +8,7 @@
 struct relay;
 
 /* Makes a pseudo-terminal like the caller's terminal, which is standard input. */
-int relay_open(struct relay **relay, struct recap_error *error);
+int relay_open(struct relay **opened, struct recap_error *error);
 /* The name of its terminal side: what the restored process is to have. */
 const char *relay_name(const struct relay *relay);
 /* After foreground_begin and the process's start: relays until it ends, and ends as it did: see

@@ -49,7 +49,7 @@ int remove_command(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 
     __attribute__((cleanup(session_close))) struct session session = {0};
-    struct recap_cap cap;
+    struct recap_cap cap = {0};
     int result = session_open(&session, arguments.pid);
     if (result == 0)
         result = session_request(&session, arguments.selector, &cap);

@@ -44,7 +44,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static int take(struct session *session, const struct arguments *arguments, int *fd)
 {
     struct recap_cap cap;
-    int local;
+    int local = -1;
     int result = session_open(session, arguments->pid);
     if (result == 0)
         result = session_request(session, arguments->selector, &cap);

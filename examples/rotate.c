@@ -32,7 +32,7 @@ static int swap_all(struct recap_kernel *kernel, struct recap_pd *pd, const char
     int swapped = 0;
     for (recap_selector selector = 0, next; selector != RECAP_NO_SELECTOR; selector = next) {
         struct recap_cap cap;
-        char *label;
+        char *label = NULL;
         int result = recap_request(pd, selector, &cap, &next, error);
         if (result == 0 && cap.badge == 0)
             continue;

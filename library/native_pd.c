@@ -92,13 +92,11 @@ int recap_label(struct recap_kernel *kernel, recap_badge badge, char **label,
         return recap_fail(error, -ENOMEM, "labelling an object");
     const char *text = NULL;
     int result = kernel->ops->label(kernel, badge, arena, &text, error);
-    char *copy = result < 0 ? NULL : strdup(text ? text : "");
-    if (result == 0 && (recap_arena_failed(arena) || !copy)) {
-        free(copy);
-        result = recap_fail(error, -ENOMEM, "labelling an object");
-    } else if (result == 0) {
+    char *copy = result < 0 || recap_arena_failed(arena) ? NULL : strdup(text ? text : "");
+    if (copy)
         *label = copy;
-    }
+    else if (result == 0)
+        result = recap_fail(error, -ENOMEM, "labelling an object");
     recap_arena_free(arena);
     return result;
 }
