@@ -10,8 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 double seconds_now(void)
 {
     struct timespec now;

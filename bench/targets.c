@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 bool target_start(struct bench *bench, struct target_size size, struct target *target)
 {
     char path[4096], numbers[4][24];
