@@ -36,8 +36,8 @@ int linux_access_read(struct linux_pd *pd, uint64_t address, void *bytes, size_t
         struct iovec remote = {(void *)(address + done), length - done};
         ssize_t part = process_vm_readv(pd->pid, &local, 1, &remote, 1, 0);
         if (part < 0 && by_file(pd))
-            part = pread(pd->foothold->memory, local.iov_base, local.iov_len,
-                         (off_t)(address + done));
+            part =
+                pread(pd->foothold->memory, local.iov_base, local.iov_len, (off_t)(address + done));
         if (part <= 0)
             return lost(pd, part, "reading", address + done, error);
         done += (size_t)part;
