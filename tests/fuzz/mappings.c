@@ -13,8 +13,8 @@ static void check(const struct linux_mapping *mapping, const char *text, size_t 
         abort();
     if (mapping->name && (mapping->name < text || mapping->name > end || !*mapping->name))
         abort();
-    if (mapping->flags_text && (mapping->flags_text < text || mapping->flags_text > end ||
-                                linux_mapping_flags(mapping->flags_text) != mapping->flags))
+    if (*mapping->flags_text && (mapping->flags_text < text || mapping->flags_text > end ||
+                                 linux_mapping_flags(mapping->flags_text) != mapping->flags))
         abort();
     const char *obstacle = linux_mapping_obstacle(mapping);
     if (obstacle && !*obstacle)
