@@ -2,6 +2,7 @@
 #include "kernel/linux/descriptions.h"
 
 #include "kernel/linux/badges.h"
+#include "kernel/linux/objects/file_locks.h"
 #include "kernel/linux/objects/kinds.h"
 
 #include <errno.h>
@@ -67,6 +68,11 @@ static int describe(struct linux_kernel *kernel, recap_badge badge, const struct
                     struct recap_error *error)
 {
     object->kind = subject->kind->name;
+    if (subject->description && subject->kind->tie != linux_file_locks_tie &&
+        linux_procfs_field(subject->description->fdinfo, "lock"))
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "%s is locked, and locks are only kept of files and directories",
+                            subject->description->link);
     if (subject->kind->describe)
         return subject->kind->describe(kernel, badge, subject->description, arena, object, error);
     return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "a %s cannot be restored",

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -185,6 +186,49 @@ static void test_a_name_that_cannot_be_found_is_refused(void **state)
     rmdir("elsewhere");
 }
 
+static void test_locks_of_descriptions(void **state)
+{
+    (void)state;
+    struct remake remake;
+    write_file("whole", "");
+    write_file("part", "");
+    int fds[] = {open("whole", O_RDONLY), open("part", O_RDWR)};
+    struct flock part = {.l_type = F_WRLCK, .l_start = 3, .l_len = 4}, ask = {.l_type = F_RDLCK};
+    assert_int_equal(flock(fds[0], LOCK_EX), 0);
+    assert_int_equal(fcntl(fds[1], F_OFD_SETLK, &part), 0);
+    remake_all(&remake, fds, 2);
+    int probes[] = {open("whole", O_RDONLY), open("part", O_RDWR)};
+    assert_int_equal(flock(probes[0], LOCK_SH | LOCK_NB), -1);
+    assert_int_equal(fcntl(probes[1], F_OFD_GETLK, &ask), 0);
+    assert_int_equal(ask.l_type, F_WRLCK);
+    assert_true(ask.l_start == 3 && ask.l_len == 4);
+    remake_free(&remake);
+    /* Somebody else has it at restore. */
+    remake_describe(&remake, fds, 1, true);
+    assert_int_equal(flock(probes[0], LOCK_EX | LOCK_NB), 0);
+    assert_int_equal(remake_create(&remake, fds), -EAGAIN);
+    assert_non_null(strstr(remake.error.what, "another process"));
+    remake_free(&remake);
+    close(fds[1]);
+    close_all(probes, 2);
+    unlink("whole");
+    unlink("part");
+}
+
+static void test_leases_are_refused(void **state)
+{
+    (void)state;
+    struct remake remake;
+    write_file("file", "");
+    int fd = open("file", O_RDONLY);
+    assert_int_equal(fcntl(fd, F_SETLEASE, F_RDLCK), 0);
+    remake_describe(&remake, &fd, 1, true);
+    assert_int_equal(remake.refusals.count, 1);
+    assert_non_null(strstr(remake.refusals.items[0].what, "lease"));
+    remake_free(&remake);
+    unlink("file");
+}
+
 static void test_directories_paths_and_devices(void **state)
 {
     (void)state;
@@ -317,6 +361,8 @@ int main(void)
         cmocka_unit_test(test_removed_files_keep_their_content),
         cmocka_unit_test(test_another_name_in_the_directory_is_found),
         cmocka_unit_test(test_a_name_that_cannot_be_found_is_refused),
+        cmocka_unit_test(test_locks_of_descriptions),
+        cmocka_unit_test(test_leases_are_refused),
         cmocka_unit_test(test_directories_paths_and_devices),
         cmocka_unit_test(test_pipes),
         cmocka_unit_test(test_packets_stay_apart),

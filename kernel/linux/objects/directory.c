@@ -40,8 +40,6 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     if (result == 0)
         result = linux_file_identify(arena, state, path, place,
                                      position ? LINUX_FILE_UNCHANGED : LINUX_FILE_SAME, error);
-    if (result == 0)
-        result = linux_file_locks_describe(description, arena, state, error);
     recap_put_hex(arena, state, "position", position);
     object->state = state;
     return result;

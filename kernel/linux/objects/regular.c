@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -45,21 +46,44 @@ static int refuse_disguise(const struct linux_description *description, struct r
     return 0;
 }
 
-/* A file in /proc that speaks of a process: it has to be about the component itself, as a whole. */
+/* The number that a process has for itself, in its own PID namespace; 0 if it is gone. */
+static long own_number(const struct linux_description *description)
+{
+    char path[32], status[8192];
+    if (!description->pid)
+        return getpid();
+    snprintf(path, sizeof path, "/proc/%d/status", (int)description->pid);
+    if (linux_procfs_read_into(AT_FDCWD, path, status, sizeof status) < 0)
+        return 0;
+    const char *numbers = linux_procfs_field(status, "NSpid");
+    long own = 0;
+    for (char *end; numbers && *numbers != '\n'; numbers = end) {
+        own = strtol(numbers, &end, 10);
+        if (end == numbers)
+            break;
+    }
+    return own;
+}
+
+/* A file in /proc that speaks of a process: it has to be about the component itself, as a whole,
+ * and by the number that it will have again. */
 static int check_virtual(const struct linux_description *description, const char *path,
                          struct recap_error *error)
 {
     char *end;
     if (strncmp(path, "/proc/", 6) != 0)
         return 0;
-    long own = description->pid ? description->pid : getpid(), pid = strtol(path + 6, &end, 10);
+    long pid = strtol(path + 6, &end, 10);
     if (end == path + 6 || *end != '/')
         return 0;
-    if (pid == own && strncmp(end, "/task/", 6) != 0)
+    bool own = pid == (description->pid ? description->pid : getpid());
+    if (own && strncmp(end, "/task/", 6) != 0 && pid == own_number(description))
         return 0;
     return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                         "%s speaks of %s, which need not be there at restore", path,
-                        pid == own ? "one thread" : "another process");
+                        !own                             ? "another process"
+                        : strncmp(end, "/task/", 6) == 0 ? "one thread"
+                                                         : "a PID outside of its own namespace");
 }
 
 /* What was once opened may have been opened with other rights than those of whoever restores. */
@@ -115,11 +139,12 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     if (!linux_fdinfo_number(description->fdinfo, "pos", 10, &offset))
         return recap_fail(error, -EPROTO, "the kernel does not tell the offset of %s",
                           description->link);
-    int result = linux_status_flags_describe(description, arena, state, error);
+    /* A lease also sets O_ASYNC, which says less. */
+    int result = linux_file_locks_describe(description, arena, state, error);
+    if (result == 0)
+        result = linux_status_flags_describe(description, arena, state, error);
     if (result == 0)
         result = describe_place(kernel, description, arena, state, error);
-    if (result == 0)
-        result = linux_file_locks_describe(description, arena, state, error);
     recap_put_hex(arena, state, "offset", offset);
     object->state = state;
     return result;
@@ -134,6 +159,13 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
         return linux_state_damaged(object, "flags", error);
     if (recap_get_hex(object->state, "offset", &offset) < 0 || offset > INT64_MAX)
         return linux_state_damaged(object, "offset", error);
+    const char *path = recap_text_or_null(object->state, "path");
+    if (kernel->own_namespace && path && strncmp(path, "/proc/", 6) == 0 && path[6] >= '0' &&
+        path[6] <= '9')
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "%s cannot be opened: restored in a PID namespace of its own, the "
+                            "process has another number there",
+                            path);
     int fd, mode = (int)flags & kept;
     int result = recap_member(object->state, "file")
                      ? linux_unlinked_open(kernel, creation, object, mode, &fd, error)
