@@ -72,8 +72,9 @@ int recap_engine_verify(struct recap_pd *pd, const struct recap_graph *graph,
                         const struct recap_pd_image *image, const recap_badge *known,
                         struct recap_refusals *differences, struct recap_error *error);
 /* Compares the memory map of a suspended PD with the image: the same protection and sharing at
- * every address. As above. */
-int recap_engine_verify_memory(struct recap_pd *pd, const struct recap_pd_image *image,
+ * every address, the same partition into mapped objects. As above. */
+int recap_engine_verify_memory(struct recap_pd *pd, const struct recap_graph *graph,
+                               const struct recap_pd_image *image,
                                struct recap_refusals *differences, struct recap_error *error);
 
 #endif

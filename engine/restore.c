@@ -254,7 +254,8 @@ static int verify_all(struct work *work)
         result = recap_engine_verify(work->pds[i], work->graph, image, work->badges, work->refusals,
                                      work->error);
         if (result == 0)
-            result = recap_engine_verify_memory(work->pds[i], image, work->refusals, work->error);
+            result = recap_engine_verify_memory(work->pds[i], work->graph, image, work->refusals,
+                                                work->error);
     }
     return result;
 }

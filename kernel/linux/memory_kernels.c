@@ -105,7 +105,8 @@ static bool same_layout(const struct linux_mapper *mapper, const struct linux_ma
             continue;
         while (r < image->region_count && !linux_region_is_kernels(&image->regions[r]))
             r++;
-        if (r == image->region_count || strcmp(image->regions[r].name, mapping->name) != 0 ||
+        if (r == image->region_count || !image->regions[r].name ||
+            strcmp(image->regions[r].name, mapping->name) != 0 ||
             image->regions[r].length != mapping->end - mapping->start ||
             image->regions[r].start - texts->old_region->start !=
                 mapping->start - texts->new_mapping->start)

@@ -46,7 +46,7 @@ uint32_t linux_region_flags(const struct recap_region *region)
 
 bool linux_region_is_kernels(const struct recap_region *region)
 {
-    return !region->object && linux_mapping_is_kernels(region->name);
+    return recap_number_or(region->state, "kernel-made", 0) != 0;
 }
 
 int linux_protection_while_built(const struct recap_region *region)

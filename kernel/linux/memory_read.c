@@ -169,6 +169,8 @@ static int add_region(struct reading *reading, const struct linux_mapping *mappi
     region->name = mapping->name ? recap_arena_text(arena, mapping->name) : NULL;
     region->state = recap_record(arena);
     recap_put_text(arena, region->state, "flags", mapping->flags_text);
+    if (!has_file(mapping) && linux_mapping_is_kernels(mapping->name))
+        recap_put_number(arena, region->state, "kernel-made", 1);
     if (zero)
         recap_put_number(arena, region->state, "zero-device", 1);
     int result = anonymous ? 0 : enter_object(reading, mapping, region);
