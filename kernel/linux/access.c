@@ -22,10 +22,12 @@ static int lost(struct linux_pd *pd, ssize_t done, const char *what, uint64_t ad
                       what, pd->pid, address);
 }
 
-/* The second way to memory, for when the first is short of memory itself. */
+/* The second way to memory: for when the first is short of memory itself, and for a created process
+ * that has been given its credentials and may be none of ours any more. What was opened before stays
+ * open. */
 static bool by_file(const struct linux_pd *pd)
 {
-    return errno == ENOMEM && pd->foothold && pd->foothold->memory >= 0;
+    return (errno == ENOMEM || errno == EPERM) && pd->foothold && pd->foothold->memory >= 0;
 }
 
 int linux_access_read(struct linux_pd *pd, uint64_t address, void *bytes, size_t length,
@@ -117,6 +119,33 @@ static int find_vdso(struct linux_pd *pd, uint64_t hint, uint64_t *start, uint64
             sscanf(line, "%lx-%lx ", &from, &to) == 2) {
             *start = from;
             *end = to;
+            code = 0;
+        }
+    }
+    free(line);
+    fclose(maps);
+    return code;
+}
+
+int linux_access_code(struct linux_pd *pd, uint64_t from, uint64_t *start, uint64_t *end)
+{
+    int fd = openat(pd->proc, "maps", O_RDONLY | O_CLOEXEC);
+    FILE *maps = fd < 0 ? NULL : fdopen(fd, "r");
+    if (!maps) {
+        if (fd >= 0)
+            close(fd);
+        return -errno;
+    }
+    char *line = NULL;
+    size_t room = 0;
+    int code = -ENOENT;
+    while (code != 0 && getline(&line, &room, maps) > 0) {
+        unsigned long a, b;
+        char x;
+        if (sscanf(line, "%lx-%lx %*c%*c%c", &a, &b, &x) == 3 && x == 'x' && b > from &&
+            (int64_t)a >= 0) {
+            *start = a;
+            *end = b;
             code = 0;
         }
     }

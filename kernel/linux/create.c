@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -97,6 +98,17 @@ static int forget_rseq(struct linux_pd *pd, struct linux_batch *batch)
                                  rseq.signature);
 }
 
+/* Selectors of the image may lie beyond our own limit. The image's is set with the attributes. */
+static void raise_limit(pid_t pid)
+{
+    struct rlimit most = {1 << 20, 1 << 20};
+    if (prlimit(pid, RLIMIT_NOFILE, &most, NULL) == 0 ||
+        prlimit(pid, RLIMIT_NOFILE, NULL, &most) != 0)
+        return;
+    most.rlim_cur = most.rlim_max;
+    prlimit(pid, RLIMIT_NOFILE, &most, NULL);
+}
+
 static int empty(struct linux_pd *pd, struct recap_error *error)
 {
     struct linux_batch *batch = linux_batch_new(pd, 0);
@@ -141,6 +153,7 @@ int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph
     result = linux_suspend(made, error);
     /* Traced from here on, or about to be killed: the pipe has served. */
     close(ends[1]);
+    raise_limit(pid);
     if (result == 0)
         result = empty(linux_pd(made), error);
     if (result < 0) {

@@ -75,7 +75,7 @@ static int choose_signal(struct linux_pd *pd, struct recap_error *error)
         return recap_fail(error, code, "reading the status of process %d", pd->pid);
     status[length] = 0;
     const char *seccomp = strstr(status, "\nSeccomp:\t");
-    if (seccomp && seccomp[strlen("\nSeccomp:\t")] != '0') {
+    if (!pd->created && seccomp && seccomp[strlen("\nSeccomp:\t")] != '0') {
         recap_refuse(
             error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
             "process %d filters its system calls (seccomp), and one that Recap makes inside "
@@ -168,6 +168,13 @@ static void hand_back_memory(struct linux_foothold *foothold)
     foothold->free_end = foothold->workshop + foothold->workshop_size;
 }
 
+int linux_foothold_settle(struct linux_pd *pd, struct recap_error *error)
+{
+    pd->foothold->batches = 0;
+    hand_back_memory(pd->foothold);
+    return write_header(pd, error);
+}
+
 int linux_foothold_stand(struct linux_pd *pd, struct recap_error *error)
 {
     struct linux_foothold *foothold = pd->foothold;
@@ -232,9 +239,7 @@ int linux_foothold_stand(struct linux_pd *pd, struct recap_error *error)
     foothold->workshop_size = WORKSHOP_SIZE;
     foothold->standing = true;
     foothold->extents = 0;
-    foothold->batches = 0;
-    hand_back_memory(foothold);
-    return write_header(pd, error);
+    return linux_foothold_settle(pd, error);
 }
 
 int linux_foothold_run(struct linux_pd *pd, size_t thread, uint64_t first,
@@ -256,7 +261,8 @@ static int extend(struct linux_pd *pd, size_t size, struct recap_error *error)
 {
     struct linux_foothold *foothold = pd->foothold;
     size_t wanted = (size_t)WORKSHOP_SIZE << (foothold->extents + 1);
-    if (foothold->extents == MOST_EXTENTS || size > SIZE_MAX - 4095)
+    /* What belongs where is the image's to say, outside of what was set aside. */
+    if (foothold->moved || foothold->extents == MOST_EXTENTS || size > SIZE_MAX - 4095)
         return recap_fail(error, -ENOMEM, "making room in process %d", pd->pid);
     if (wanted < size)
         wanted = (size + 4095) & ~(size_t)4095;

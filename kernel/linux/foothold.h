@@ -112,6 +112,8 @@ struct linux_stopped {
 
 /* Waits until `tid` stops, for at most `limit_ns` (0: without limit). */
 void linux_stop_wait(pid_t tid, int64_t limit_ns, struct linux_stopped *stopped);
+/* Lets go of all threads, which go on with what they were set to, and forgets them. */
+void linux_stop_detach(struct linux_pd *pd);
 /* Whether the thread's stop calls are found by watching every call, for want of a signal. */
 bool linux_stop_stepping(const struct linux_pd *pd, const struct linux_registers *home);
 /* Lets a stopped thread that runs a stub go on to its next stop call. */
@@ -139,6 +141,23 @@ uint64_t linux_foothold_last(const struct linux_pd *pd);
 int linux_foothold_other(struct linux_pd *pd, size_t thread, const struct linux_stub_call *calls,
                          size_t count, int64_t *results, struct recap_error *error);
 
+/* Writes the header of a workshop that the foothold has just come to. */
+int linux_foothold_settle(struct linux_pd *pd, struct recap_error *error);
+
+/* --- release.c ---------------------------------------------------------------------------------- */
+
+/* Starts a created process: the other half of linux_resume. */
+int linux_start(struct linux_pd *pd, struct recap_error *error);
+
+/* --- add_thread.c ------------------------------------------------------------------------------- */
+
+/* Makes threads with these ids (as the component itself knows them) in a created process. They are
+ * appended to pd->threads in this order, stopped; batches may run in them. What they are resumed with
+ * is what stands in their home->stopped and home->mask by then, and in the kernel for what ptrace
+ * sets at once (extended registers). */
+int linux_pd_add_threads(struct linux_pd *pd, const pid_t *vtids, size_t count,
+                         struct recap_error *error);
+
 /* --- foothold_move.c: of a created process ------------------------------------------------------ */
 
 /* Moves everything that acts inside a created process (code, workshop) into [address, address +
@@ -150,6 +169,10 @@ int linux_foothold_move(struct linux_pd *pd, uint64_t address, uint64_t size,
  * false: there is none. What a listing of the process's memory leaves out. */
 bool linux_foothold_takes(const struct linux_pd *pd, uint64_t from, uint64_t *start,
                           uint64_t *end);
+
+/* Unmaps what the foothold has left in a created process, by its own code: the last step before its
+ * threads are set to the registers that they start with. */
+int linux_foothold_vanish(struct linux_pd *pd, struct recap_error *error);
 
 /* --- batch.c: what only install needs ----------------------------------------------------------- */
 
@@ -168,6 +191,8 @@ int linux_access_write(struct linux_pd *pd, uint64_t address, const void *bytes,
 /* Writes also where the process may not write itself: into its code. */
 int linux_access_poke(struct linux_pd *pd, uint64_t address, const void *bytes, size_t length,
                       struct recap_error *error);
+/* The first stretch of executable memory that ends above `from`. */
+int linux_access_code(struct linux_pd *pd, uint64_t from, uint64_t *start, uint64_t *end);
 /* Where stubs may lie: zero padding behind the vDSO's text. */
 int linux_access_padding(struct linux_pd *pd, uint64_t *address, size_t *size,
                          struct recap_error *error);

@@ -1,15 +1,54 @@
-/* foothold_move.c: moving the foothold of a created process out of the way, to be written. */
+/* foothold_move.c: the foothold of a created process: out of the way, and gone in the end. */
 #include "kernel/linux/foothold.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#define CODE_SIZE 4096
 
 int linux_foothold_move(struct linux_pd *pd, uint64_t address, uint64_t size,
                         struct recap_error *error)
 {
-    (void)pd;
-    (void)address;
-    (void)size;
-    return recap_fail(error, -ENOSYS, "linux_foothold_move");
+    struct linux_foothold *foothold = pd->foothold;
+    if (!pd->created || size < 16 * CODE_SIZE)
+        return recap_fail(error, -EINVAL, "moving into process %d", pd->pid);
+    struct linux_batch *batch = linux_batch_new(pd, 0);
+    size_t map = linux_batch_call(
+        batch, SYS_mmap, address, size, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK | MAP_FIXED_NOREPLACE, -1, 0);
+    int code = linux_batch_run(batch, error);
+    if (code == 0)
+        code = linux_batch_check(batch, map, "moving aside", error);
+    if (code == 0 && (uint64_t)linux_batch_result(batch, map) != address)
+        code = recap_fail(error, -EEXIST, "moving aside in process %d", pd->pid);
+    linux_batch_free(batch);
+    struct linux_stub stub;
+    linux_stub_leader(&stub, &pd->threads[0], pd->vpid, pd->threads[0].home->ending, size);
+    if (code == 0)
+        code = linux_access_write(pd, address, stub.bytes, stub.length, error);
+    if (code != 0)
+        return code;
+    batch = linux_batch_new(pd, 0);
+    size_t protect =
+        linux_batch_call(batch, SYS_mprotect, address, CODE_SIZE, PROT_READ | PROT_EXEC);
+    code = linux_batch_run(batch, error);
+    if (code == 0)
+        code = linux_batch_check(batch, protect, "moving aside", error);
+    linux_batch_free(batch);
+    if (code != 0)
+        return code;
+    foothold->loop = address + stub.loop;
+    foothold->tail = address + stub.tail;
+    foothold->workshop = address + CODE_SIZE;
+    foothold->workshop_size = size - CODE_SIZE;
+    foothold->template.rbx = address;
+    foothold->extents = 0;
+    foothold->moved = true;
+    foothold->dirtied = 0;
+    return linux_foothold_settle(pd, error);
 }
 
 bool linux_foothold_takes(const struct linux_pd *pd, uint64_t from, uint64_t *start, uint64_t *end)
@@ -17,7 +56,67 @@ bool linux_foothold_takes(const struct linux_pd *pd, uint64_t from, uint64_t *st
     const struct linux_foothold *foothold = pd->foothold;
     if (!foothold || !foothold->standing || from >= foothold->workshop + foothold->workshop_size)
         return false;
-    *start = foothold->workshop;
+    *start = foothold->workshop - (foothold->moved ? CODE_SIZE : 0);
     *end = foothold->workshop + foothold->workshop_size;
     return true;
+}
+
+/* Finds a system call instruction in the process's code: the vDSO has some, and so has any program.
+ */
+static int find_syscall(struct linux_pd *pd, uint64_t *address, struct recap_error *error)
+{
+    static const uint8_t instruction[] = {0x0f, 0x05};
+    uint64_t at = 0, start, end;
+    while (linux_access_code(pd, at, &start, &end) == 0) {
+        uint8_t bytes[4096 + 1];
+        at = end;
+        uint64_t ours, ours_end;
+        if (linux_foothold_takes(pd, start, &ours, &ours_end) && ours <= start && end <= ours_end)
+            continue;
+        for (uint64_t page = start; page < end; page += 4096) {
+            size_t length = page + sizeof bytes <= end ? sizeof bytes : end - page;
+            if (linux_access_read(pd, page, bytes, length, NULL) != 0)
+                continue;
+            const uint8_t *found = memmem(bytes, length, instruction, sizeof instruction);
+            if (found) {
+                *address = page + (uint64_t)(found - bytes);
+                return 0;
+            }
+        }
+    }
+    return recap_fail(error, -ENOENT, "finding a system call in the code of process %d", pd->pid);
+}
+
+int linux_foothold_vanish(struct linux_pd *pd, struct recap_error *error)
+{
+    struct linux_foothold *foothold = pd->foothold;
+    pid_t tid = pd->threads[0].tid;
+    uint64_t instruction, start, end;
+    if (!linux_foothold_takes(pd, 0, &start, &end))
+        return 0;
+    int code = find_syscall(pd, &instruction, error);
+    if (code != 0)
+        return code;
+    struct user_regs_struct r = foothold->template;
+    r.rip = instruction;
+    r.rax = SYS_munmap;
+    r.rdi = start;
+    r.rsi = end - start;
+    if (ptrace(PTRACE_SETREGS, tid, 0, &r) != 0)
+        return recap_fail(error, -errno, "leaving process %d", pd->pid);
+    /* At the call's entry, and at its exit. */
+    for (int stops = 0; stops < 2;) {
+        struct linux_stopped stopped;
+        if (ptrace(PTRACE_SYSCALL, tid, 0, 0) != 0)
+            return recap_fail(error, -errno, "leaving process %d", pd->pid);
+        linux_stop_wait(tid, 0, &stopped);
+        if (stopped.stop == LINUX_STOP_CALL)
+            stops++;
+        else if (stopped.stop != LINUX_STOP_TRAP)
+            return recap_fail(error, -ESRCH, "leaving process %d", pd->pid);
+    }
+    if (ptrace(PTRACE_GETREGS, tid, 0, &r) != 0 || r.rax != 0)
+        return recap_fail(error, -EIO, "leaving process %d", pd->pid);
+    foothold->standing = false;
+    return 0;
 }

@@ -24,7 +24,9 @@ struct linux_kernel {
     uint64_t moment;
     /* Set when restore had to enter namespaces of its own to choose PIDs (namespace.c). */
     bool own_namespace;
-    int lifeline; /* tells the init of that namespace when we are gone */
+    pid_t namespace_first; /* its first process, which is ours to reap */
+    bool namespace_kept;   /* it outlives us */
+    int lifeline; /* pipe to it */
 };
 
 struct linux_thread {
@@ -213,8 +215,6 @@ int linux_pd_open(struct recap_kernel *kernel, uint64_t id, struct recap_pd **pd
 int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph,
                     const struct recap_pd_image *plan, struct recap_pd **pd,
                     struct recap_error *error);
-/* A further thread of a created process, stopped like the others, at the end of pd->threads. */
-int linux_pd_add_thread(struct linux_pd *pd, pid_t vtid, struct recap_error *error);
 int linux_examine(struct recap_pd *pd, struct recap_refusals *refusals, struct recap_error *error);
 int linux_destroy(struct recap_pd *pd, struct recap_error *error);
 void linux_pd_close(struct recap_pd *pd);

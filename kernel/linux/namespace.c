@@ -1,111 +1,156 @@
-/* namespace.c: entering a PID namespace of our own, and its init.
+/* namespace.c: restoring into PID and user namespaces of one's own, and their first process.
  *
- * clone(2), user_namespaces(7), pid_namespaces(7).
+ * The first process of a PID namespace ends all others when it ends. Ours learns through a pipe
+ * which processes to wait for; when the pipe closes before any was named, the restore did not come
+ * to its end, and the namespace goes.
  */
 #include "kernel/linux/namespace.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-/* The namespace's process 1. Orphans of the namespace become its children. The pipe says when the
- * caller is gone: from then on, no child means that the component has ended. */
-static _Noreturn void be_init(int lifeline)
-{
-    sigset_t all;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL);
-    prctl(PR_SET_NAME, "recap-init");
-    if (dup2(lifeline, 0) < 0 || close_range(1, ~0u, 0) < 0)
-        _exit(1);
-    char byte;
-    while (read(0, &byte, 1) < 0 && errno == EINTR)
-        ;
-    while (wait(NULL) > 0 || errno == EINTR)
-        ;
-    _exit(0);
-}
-
-static int write_map(const char *path, const char *text, struct recap_error *error)
+static int write_text(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
-        return recap_fail(error, -errno, "opening %s", path);
-    ssize_t wrote = write(fd, text, strlen(text));
-    int code = wrote < 0 ? -errno : 0;
+        return -errno;
+    ssize_t length = (ssize_t)strlen(text);
+    int code = write(fd, text, (size_t)length) == length ? 0 : -errno;
     close(fd);
-    return code ? recap_fail(error, code, "writing \"%s\" to %s", text, path) : 0;
+    return code;
 }
 
-/* Every id stays what it is; the kernel lets an ordinary user map only its own. */
-static int map_ids(uid_t uid, gid_t gid, struct recap_error *error)
+/* Users and groups stand for themselves: whatever is not mapped, we could not become anyway. */
+static int map_ids(uid_t user, gid_t group)
 {
-    char line[64];
-    int result = write_map("/proc/self/setgroups", "deny", error);
-    snprintf(line, sizeof line, "%u %u 1", uid, uid);
-    if (result == 0)
-        result = write_map("/proc/self/uid_map", line, error);
-    snprintf(line, sizeof line, "%u %u 1", gid, gid);
-    if (result == 0)
-        result = write_map("/proc/self/gid_map", line, error);
-    return result;
+    char text[64];
+    int code = write_text("/proc/self/setgroups", "deny");
+    if (code != 0 && code != -ENOENT)
+        return code;
+    snprintf(text, sizeof text, "%u %u 1", user, user);
+    code = write_text("/proc/self/uid_map", text);
+    snprintf(text, sizeof text, "%u %u 1", group, group);
+    return code ? code : write_text("/proc/self/gid_map", text);
 }
 
-static int start_init(struct linux_kernel *kernel, struct recap_error *error)
+static int separate(struct recap_error *error)
 {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return recap_fail(error, -errno, "making a pipe");
-    pid_t init = fork();
-    if (init == 0) {
-        close(ends[1]);
-        be_init(ends[0]);
-    }
+    uid_t user = geteuid();
+    gid_t group = getegid();
+    if (unshare(CLONE_NEWPID) == 0)
+        return 0;
     int code = -errno;
-    close(ends[0]);
-    if (init < 0) {
-        close(ends[1]);
-        return recap_fail(error, code, "starting the init of a PID namespace");
+    if (code == -EPERM) {
+        code = unshare(CLONE_NEWUSER | CLONE_NEWPID) == 0 ? map_ids(user, group) : -errno;
+        if (code == 0)
+            return 0;
     }
-    kernel->lifeline = ends[1];
-    return 0;
+    recap_fail(error, code, "entering namespaces of our own to choose process ids");
+    recap_error_remedy(error,
+                       "run as root, or with CAP_CHECKPOINT_RESTORE, or allow user namespaces "
+                       "(sysctl user.max_user_namespaces)");
+    return code;
+}
+
+/* Waits until nothing but ourselves is left in the namespace. */
+__attribute__((noreturn)) static void outlast_all(void)
+{
+    const struct timespec nap = {.tv_nsec = 20000000};
+    while (kill(-1, 0) == 0 || errno != ESRCH)
+        nanosleep(&nap, NULL);
+    _exit(0);
+}
+
+/* The first process of the namespace. Orphans are reaped by the kernel. */
+__attribute__((noreturn)) static void be_first(int orders)
+{
+    signal(SIGCHLD, SIG_IGN);
+    prctl(PR_SET_NAME, "recap-init");
+    if (orders != 0)
+        dup2(orders, 0);
+    syscall(SYS_close_range, 1, ~0U, 0);
+    setsid();
+    if (chdir("/") != 0)
+        _exit(1);
+    int waiting[64];
+    size_t count = 0;
+    pid_t id;
+    ssize_t got;
+    bool named = false;
+    while ((got = read(0, &id, sizeof id)) != 0) {
+        if (got < 0 && errno != EINTR)
+            break;
+        if (got != sizeof id)
+            continue;
+        named = true;
+        /* More than these are outlasted together, in the end. */
+        if (count < sizeof waiting / sizeof *waiting)
+            waiting[count] = (int)syscall(SYS_pidfd_open, id, 0);
+        if (count < sizeof waiting / sizeof *waiting && waiting[count] >= 0)
+            count++;
+    }
+    if (!named)
+        _exit(0);
+    for (size_t i = 0; i < count; i++) {
+        struct pollfd gone = {.fd = waiting[i], .events = POLLIN};
+        while (poll(&gone, 1, -1) < 0 && errno == EINTR)
+            ;
+    }
+    outlast_all();
 }
 
 int linux_namespace_enter(struct linux_kernel *kernel, struct recap_error *error)
 {
+    int ends[2];
     if (kernel->own_namespace)
         return 0;
-    uid_t uid = geteuid();
-    gid_t gid = getegid();
-    if (unshare(CLONE_NEWPID) < 0) {
-        if (errno != EPERM)
-            return recap_fail(error, -errno, "entering a PID namespace");
-        if (unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0) {
-            recap_fail(error, -errno,
-                       "this user may neither choose process ids nor make user namespaces");
-            recap_error_remedy(error, "run recap with CAP_CHECKPOINT_RESTORE, or allow user "
-                                      "namespaces (user.max_user_namespaces, "
-                                      "kernel.unprivileged_userns_clone)");
-            return error ? error->code : -EPERM;
-        }
-        int result = map_ids(uid, gid, error);
-        if (result < 0)
-            return result;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return recap_fail(error, -errno, "entering namespaces of our own");
+    int code = separate(error);
+    pid_t first = code == 0 ? fork() : -1;
+    if (first == 0) {
+        close(ends[1]);
+        be_first(ends[0]);
     }
-    int result = start_init(kernel, error);
-    if (result == 0)
-        kernel->own_namespace = true;
-    return result;
+    close(ends[0]);
+    if (first < 0) {
+        code = code ? code : recap_fail(error, -errno, "making the first process of a namespace");
+        close(ends[1]);
+        return code;
+    }
+    kernel->own_namespace = true;
+    kernel->lifeline = ends[1];
+    kernel->namespace_first = first;
+    return 0;
+}
+
+int linux_namespace_keep(struct linux_kernel *kernel, pid_t id, struct recap_error *error)
+{
+    if (!kernel->own_namespace)
+        return 0;
+    kernel->namespace_kept = true;
+    if (write(kernel->lifeline, &id, sizeof id) != sizeof id)
+        return recap_fail(error, -errno, "keeping the namespace of process %d", id);
+    return 0;
 }
 
 void linux_namespace_leave(struct linux_kernel *kernel)
 {
-    if (kernel->own_namespace)
-        close(kernel->lifeline);
+    if (!kernel->own_namespace)
+        return;
+    close(kernel->lifeline);
+    if (!kernel->namespace_kept)
+        waitpid(kernel->namespace_first, NULL, 0);
+    kernel->own_namespace = false;
 }

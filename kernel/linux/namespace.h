@@ -1,16 +1,16 @@
-/* namespace.h: PID namespaces of our own, for those who may not choose PIDs elsewhere. */
+/* namespace.h: restoring into namespaces of one's own. */
 #ifndef RECAP_KERNEL_LINUX_NAMESPACE_H
 #define RECAP_KERNEL_LINUX_NAMESPACE_H
 
 #include "kernel/linux/linux.h"
 
-/* Moves the caller into a new PID namespace (and, where it lacks the privilege for that, a new user
- * namespace in which its ids stay what they are), so that its further children live there under any
- * PID. A small process becomes the namespace's init: it reaps, and ends when the last component in
- * it did and the caller is gone. Sets kernel->own_namespace; does nothing when it is set. The
- * caller has to be single-threaded where a user namespace is needed. */
+/* From now on the processes that we make live in a PID namespace of their own, in which any id is
+ * free; without privilege in a user namespace, too, where ids of users stand for themselves. */
 int linux_namespace_enter(struct linux_kernel *kernel, struct recap_error *error);
-/* Tells the init that it may end when nothing is left. */
+/* The namespace outlives us from now on, for as long as the process `id` (in it) or what it leaves
+ * behind lives. Without this it ends with us. Does nothing outside of such a namespace. */
+int linux_namespace_keep(struct linux_kernel *kernel, pid_t id, struct recap_error *error);
+/* Ends a namespace that nobody has to keep. */
 void linux_namespace_leave(struct linux_kernel *kernel);
 
 #endif

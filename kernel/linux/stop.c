@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -72,6 +73,39 @@ void linux_stop_wait(pid_t tid, int64_t limit_ns, struct linux_stopped *stopped)
         if (stopped->signal == (SIGTRAP | 0x80))
             stopped->stop = LINUX_STOP_CALL;
     }
+}
+
+/* A thread that was killed while it was ours stays a zombie until we have seen its end. */
+static void reap(const struct linux_pd *pd, const struct linux_thread *thread)
+{
+    struct linux_stopped stopped;
+    /* The end of a child of ours is its parent's to see: whoever started it waits for that. */
+    if (pd->own_parent && thread->tid == pd->pid)
+        return;
+    do {
+        linux_stop_wait(thread->tid, LINUX_STOP_LIMIT_MS * INT64_C(1000000), &stopped);
+        ptrace(PTRACE_DETACH, thread->tid, 0, 0);
+    } while (stopped.stop != LINUX_STOP_GONE && stopped.stop != LINUX_STOP_LATE);
+}
+
+void linux_stop_detach(struct linux_pd *pd)
+{
+    for (size_t i = 0; i < pd->thread_count; i++) {
+        struct linux_thread *thread = &pd->threads[i];
+        if (thread->seized && ptrace(PTRACE_DETACH, thread->tid, 0, thread->home->signal) == 0)
+            thread->seized = false;
+    }
+    /* The first thread is seen to end only when no other is left. */
+    for (size_t i = pd->thread_count; i-- > 0;) {
+        if (pd->threads[i].seized)
+            reap(pd, &pd->threads[i]);
+        free(pd->threads[i].home);
+    }
+    free(pd->threads);
+    pd->threads = NULL;
+    pd->thread_count = 0;
+    pd->suspended = false;
+    pd->kernel->moment++;
 }
 
 /* Whether the thread has just made the stub's stop call: 1, 0, or a negative errno. */

@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #define OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT)
+/* A created process ends with us, and the threads that it makes are ours from their start. */
+#define OPTIONS_CREATED (OPTIONS | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL)
 
 /* What the kernel keeps to itself: results of system calls that are to be made again. */
 #define ERESTARTSYS 512
@@ -139,7 +141,7 @@ static void drop_thread(struct linux_pd *pd, size_t index)
 /* Seizes one thread and asks it to stop. 0, also when it is already ending. */
 static int interrupt(struct linux_pd *pd, pid_t tid, int64_t now, struct recap_error *error)
 {
-    if (ptrace(PTRACE_SEIZE, tid, 0, OPTIONS) != 0) {
+    if (ptrace(PTRACE_SEIZE, tid, 0, pd->created ? OPTIONS_CREATED : OPTIONS) != 0) {
         int code = -errno;
         /* Threads may end at any time; the first one stands for the process. */
         if (tid != pd->pid && pd->thread_count > 0 && (code == -ESRCH || code == -EPERM))
@@ -369,15 +371,8 @@ static void let_go(struct linux_pd *pd)
             if (stopped.stop == LINUX_STOP_SIGNAL)
                 thread->home->signal = stopped.signal;
         }
-        if (thread->seized)
-            ptrace(PTRACE_DETACH, thread->tid, 0, thread->home->signal);
-        free(thread->home);
     }
-    free(pd->threads);
-    pd->threads = NULL;
-    pd->thread_count = 0;
-    pd->suspended = false;
-    pd->kernel->moment++;
+    linux_stop_detach(pd);
 }
 
 /* Threads that are stopped and have started the way home by themselves after an earlier tracer died
@@ -458,6 +453,8 @@ int linux_resume(struct recap_pd *base, struct recap_error *error)
     struct linux_pd *pd = linux_pd(base);
     if (!pd->suspended)
         return 0;
+    if (pd->created)
+        return linux_start(pd, error);
     int code = linux_foothold_leave(pd, error);
     let_go(pd);
     return code;

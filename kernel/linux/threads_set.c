@@ -15,14 +15,22 @@
 static int make_threads(struct linux_pd *pd, const struct recap_pd_image *image,
                         struct recap_error *error)
 {
-    for (size_t i = pd->thread_count; i < image->thread_count; i++) {
+    pid_t *ids = calloc(image->thread_count, sizeof *ids);
+    if (!ids)
+        return recap_fail(error, -ENOMEM, "making threads");
+    size_t count = 0;
+    int result = 0;
+    for (size_t i = pd->thread_count; result == 0 && i < image->thread_count; i++) {
         if (image->threads[i].id > INT32_MAX)
-            return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "there is no thread %llu",
-                                (unsigned long long)image->threads[i].id);
-        int result = linux_pd_add_thread(pd, (pid_t)image->threads[i].id, error);
-        if (result < 0)
-            return result;
+            result = recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "there is no thread %llu",
+                                  (unsigned long long)image->threads[i].id);
+        ids[count++] = (pid_t)image->threads[i].id;
     }
+    if (result == 0)
+        result = linux_pd_add_threads(pd, ids, count, error);
+    free(ids);
+    if (result < 0)
+        return result;
     for (size_t i = 0; i < image->thread_count; i++)
         if ((uint64_t)pd->threads[i].vtid != image->threads[i].id)
             return recap_fail(error, -EEXIST, "thread %llu became thread %d",

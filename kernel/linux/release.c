@@ -1,0 +1,60 @@
+/* release.c: letting a created process go: from the last step here on it lives without us.
+ *
+ * Until then the kernel ends it together with us, whenever that is.
+ */
+#include "kernel/linux/foothold.h"
+#include "kernel/linux/namespace.h"
+
+#include <errno.h>
+#include <sys/ptrace.h>
+
+/* The kernel restarts a system call only on the way through signal delivery: a thread that stands
+ * at the exit of one is stopped once more, before it returns. */
+static int stop_in_delivery(struct linux_thread *thread, struct recap_error *error)
+{
+    struct linux_stopped stopped;
+    if (ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0) != 0 ||
+        ptrace(PTRACE_CONT, thread->tid, 0, 0) != 0)
+        return recap_fail(error, -errno, "starting thread %d", thread->vtid);
+    linux_stop_wait(thread->tid, 0, &stopped);
+    if (stopped.stop != LINUX_STOP_TRAP)
+        return recap_fail(error, -ESRCH, "starting thread %d", thread->vtid);
+    return 0;
+}
+
+static int set_registers(struct linux_thread *thread, struct recap_error *error)
+{
+    struct linux_registers *home = thread->home;
+    if (ptrace(PTRACE_SETSIGMASK, thread->tid, sizeof home->mask, &home->mask) != 0 ||
+        ptrace(PTRACE_SETREGS, thread->tid, 0, &home->stopped) != 0)
+        return recap_fail(error, -errno, "setting the registers of thread %d", thread->vtid);
+    return 0;
+}
+
+/* Untraced threads go on when we die, traced ones with this option end: the last one that loses it
+ * is the moment from which on the component is on its own. */
+static int spare(const struct linux_thread *thread, struct recap_error *error)
+{
+    if (ptrace(PTRACE_SETOPTIONS, thread->tid, 0, 0) != 0)
+        return recap_fail(error, -errno, "letting go of thread %d", thread->vtid);
+    return 0;
+}
+
+int linux_start(struct linux_pd *pd, struct recap_error *error)
+{
+    int code =
+        pd->foothold->moved ? linux_foothold_vanish(pd, error) : linux_foothold_leave(pd, error);
+    if (code == 0 && pd->foothold->moved)
+        code = stop_in_delivery(&pd->threads[0], error);
+    for (size_t i = 0; code == 0 && i < pd->thread_count; i++)
+        code = set_registers(&pd->threads[i], error);
+    if (code == 0)
+        code = linux_namespace_keep(pd->kernel, pd->vpid, error);
+    for (size_t i = pd->thread_count; code == 0 && i-- > 0;)
+        code = spare(&pd->threads[i], error);
+    if (code != 0)
+        return code;
+    linux_stop_detach(pd);
+    pd->created = false;
+    return 0;
+}
