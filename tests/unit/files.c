@@ -192,13 +192,15 @@ static void test_locks_of_descriptions(void **state)
     struct remake remake;
     write_file("whole", "");
     write_file("part", "");
-    int fds[] = {open("whole", O_RDONLY), open("part", O_RDWR)};
+    int fds[] = {open("whole", O_RDONLY), open("part", O_RDWR), open(".", O_RDONLY)};
     struct flock part = {.l_type = F_WRLCK, .l_start = 3, .l_len = 4}, ask = {.l_type = F_RDLCK};
     assert_int_equal(flock(fds[0], LOCK_EX), 0);
     assert_int_equal(fcntl(fds[1], F_OFD_SETLK, &part), 0);
-    remake_all(&remake, fds, 2);
-    int probes[] = {open("whole", O_RDONLY), open("part", O_RDWR)};
+    assert_int_equal(flock(fds[2], LOCK_SH), 0);
+    remake_all(&remake, fds, 3);
+    int probes[] = {open("whole", O_RDONLY), open("part", O_RDWR), open(".", O_RDONLY)};
     assert_int_equal(flock(probes[0], LOCK_SH | LOCK_NB), -1);
+    assert_int_equal(flock(probes[2], LOCK_EX | LOCK_NB), -1);
     assert_int_equal(fcntl(probes[1], F_OFD_GETLK, &ask), 0);
     assert_int_equal(ask.l_type, F_WRLCK);
     assert_true(ask.l_start == 3 && ask.l_len == 4);
@@ -209,8 +211,8 @@ static void test_locks_of_descriptions(void **state)
     assert_int_equal(remake_create(&remake, fds), -EAGAIN);
     assert_non_null(strstr(remake.error.what, "another process"));
     remake_free(&remake);
-    close(fds[1]);
-    close_all(probes, 2);
+    close_all(fds + 1, 2);
+    close_all(probes, 3);
     unlink("whole");
     unlink("part");
 }

@@ -29,7 +29,10 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     if (!linux_fdinfo_number(description->fdinfo, "pos", 10, &position))
         return recap_fail(error, -EPROTO, "the kernel does not tell the position in %s",
                           description->link);
-    int result = linux_status_flags_describe(description, arena, state, error);
+    /* A lease also sets O_ASYNC, which says less. */
+    int result = linux_file_locks_describe(description, arena, state, error);
+    if (result == 0)
+        result = linux_status_flags_describe(description, arena, state, error);
     if (result == 0)
         result =
             linux_file_locate(description->link, &description->status, arena, &place, &path, error);
