@@ -81,7 +81,7 @@ static void put_status(struct core_bytes *notes, const struct recap_pd_image *pd
     status.pr_sighold = mask;
     status.pr_pid = (pid_t)thread->id;
     status.pr_ppid = number_of(pd->attributes, "parent");
-    status.pr_pgrp = number_of(pd->attributes, "group");
+    status.pr_pgrp = number_of(pd->attributes, "process_group");
     status.pr_sid = number_of(pd->attributes, "session");
     status.pr_fpvalid = thread->extended_length >= FXSAVE_SIZE;
     bool standard = thread->registers_length == sizeof status.pr_reg;
@@ -112,7 +112,7 @@ static void put_process(struct core_bytes *notes, const struct recap_pd_image *p
     info.pr_sname = 'T';
     info.pr_pid = (pid_t)pd->id;
     info.pr_ppid = number_of(pd->attributes, "parent");
-    info.pr_pgrp = number_of(pd->attributes, "group");
+    info.pr_pgrp = number_of(pd->attributes, "process_group");
     info.pr_sid = number_of(pd->attributes, "session");
     if (pd->name) {
         memcpy(info.pr_fname, pd->name, strnlen(pd->name, sizeof info.pr_fname - 1));
@@ -121,7 +121,8 @@ static void put_process(struct core_bytes *notes, const struct recap_pd_image *p
     put_copy(notes, "CORE", NT_PRPSINFO, &info, sizeof info);
     const void *auxv;
     size_t length;
-    if (recap_get_bytes(pd->attributes, "auxv", &auxv, &length) == 0)
+    if (recap_get_bytes(recap_member(pd->attributes, "layout"), "auxiliary_vector", &auxv,
+                        &length) == 0)
         put_copy(notes, "CORE", NT_AUXV, auxv, length);
 }
 
