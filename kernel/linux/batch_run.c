@@ -169,6 +169,8 @@ static int run_constants(struct linux_batch *batch, struct recap_error *error)
         while (count < LINUX_STUB_CALLS && first + count < batch->call_count &&
                !needs_result(batch, first + count, first)) {
             const struct linux_call *call = &batch->calls[first + count];
+            if (count >= LINUX_STUB_WIDE_CALLS && call->entry->arguments[5])
+                break;
             calls[count].number = call->number;
             memcpy(calls[count].arguments, call->entry->arguments, sizeof calls[count].arguments);
             count++;

@@ -72,8 +72,10 @@ void linux_stub_leader(struct linux_stub *stub, const struct linux_thread *threa
                        int signal, size_t size);
 
 /* Calls of another thread, which never reads the workshop: constants only. At most
- * LINUX_STUB_CALLS, whose results are left in registers. */
-#define LINUX_STUB_CALLS 6
+ * LINUX_STUB_CALLS, whose results are left in registers; those of the last are where arguments were,
+ * so calls from LINUX_STUB_WIDE_CALLS on have no sixth argument. */
+#define LINUX_STUB_CALLS 8
+#define LINUX_STUB_WIDE_CALLS 7
 struct linux_stub_call {
     long number;
     uint64_t arguments[6];

@@ -129,14 +129,16 @@ void linux_stub_other(struct linux_stub *stub, const struct linux_thread *thread
     /* Registers that system calls leave alone take the results. */
     static const unsigned int arguments[6] = {RDI, RSI, RDX, R10, R8, R9};
     static const uint8_t results[LINUX_STUB_CALLS][3] = {
-        {0x48, 0x89, 0xc3}, {0x48, 0x89, 0xc5}, {0x49, 0x89, 0xc4},
-        {0x49, 0x89, 0xc5}, {0x49, 0x89, 0xc6}, {0x49, 0x89, 0xc7},
+        {0x48, 0x89, 0xc3}, {0x48, 0x89, 0xc5}, {0x49, 0x89, 0xc4}, {0x49, 0x89, 0xc5},
+        {0x49, 0x89, 0xc6}, {0x49, 0x89, 0xc7}, {0x49, 0x89, 0xc1}, {0x49, 0x89, 0xc0},
     };
     stub->length = 0;
     stub->loop = 0;
     for (size_t i = 0; i < count; i++) {
-        for (int a = 0; a < 6; a++)
-            emit_load(stub, arguments[a], calls[i].arguments[a]);
+        /* What an argument register still holds of the call before need not be loaded again. */
+        for (int a = 0; a < (i < LINUX_STUB_WIDE_CALLS ? 6 : 5); a++)
+            if (i == 0 || calls[i].arguments[a] != calls[i - 1].arguments[a])
+                emit_load(stub, arguments[a], calls[i].arguments[a]);
         emit_load(stub, RAX, (uint64_t)calls[i].number);
         emit_syscall(stub);
         emit(stub, results[i], 3); /* mov RESULT, rax */
@@ -149,6 +151,7 @@ void linux_stub_other(struct linux_stub *stub, const struct linux_thread *thread
 uint64_t linux_stub_result(const struct user_regs_struct *registers, size_t index)
 {
     const uint64_t results[LINUX_STUB_CALLS] = {registers->rbx, registers->rbp, registers->r12,
-                                                registers->r13, registers->r14, registers->r15};
+                                                registers->r13, registers->r14, registers->r15,
+                                                registers->r9,  registers->r8};
     return results[index];
 }

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 /* A thread with the places where the answers to its batch will be. */
 struct work {
@@ -19,8 +17,6 @@ struct work {
     struct linux_user_areas areas;
     struct linux_credentials credentials;
     struct linux_traits traits, late_traits;
-    uint64_t name;
-    size_t name_call;
 };
 
 enum { NAME_SIZE = 16 };
@@ -42,8 +38,6 @@ static int ask(struct work *work)
     linux_credentials_ask(reading, &work->credentials);
     linux_traits_ask(reading, LINUX_TRAIT_THREAD, &work->traits);
     linux_traits_ask(reading, LINUX_TRAIT_AFTER_CREDENTIALS, &work->late_traits);
-    work->name = linux_batch_put(reading->batch, NULL, NAME_SIZE);
-    work->name_call = linux_batch_call(reading->batch, SYS_prctl, PR_GET_NAME, work->name);
     return 0;
 }
 
@@ -59,6 +53,20 @@ static int run_all(struct work *works, size_t count, struct recap_error *error)
     return result;
 }
 
+/* The name as the thread has it: a status shows newlines and backslashes escaped. */
+static void record_name(const struct linux_reading *reading, struct recap_value *state)
+{
+    char name[NAME_SIZE] = "";
+    size_t length = 0;
+    const char *at = linux_procfs_field(reading->status, "Name");
+    for (; at && *at && *at != '\n' && length < NAME_SIZE - 1; at++) {
+        bool escaped = at[0] == '\\' && (at[1] == 'n' || at[1] == '\\');
+        at += escaped;
+        name[length++] = (char)(escaped && *at == 'n' ? '\n' : *at);
+    }
+    recap_put_text(reading->arena, state, "name", name);
+}
+
 static int record(struct work *work, struct recap_value *state, struct recap_error *error)
 {
     struct linux_reading *reading = &work->reading;
@@ -69,13 +77,9 @@ static int record(struct work *work, struct recap_value *state, struct recap_err
     if (length < 0)
         return recap_fail(error, (int)length, "reading the status of thread %d", thread->tid);
     reading->status = status;
-    int result =
-        linux_batch_check(reading->batch, work->name_call, "reading a thread's name", error);
-    if (result == 0)
-        recap_put_text(reading->arena, state, "name", linux_batch_data(reading->batch, work->name));
+    record_name(reading, state);
     recap_put_hex(reading->arena, state, "signal_mask", thread->home->mask);
-    if (result == 0)
-        result = linux_user_areas_record(reading, &work->areas, state, error);
+    int result = linux_user_areas_record(reading, &work->areas, state, error);
     linux_traits_record(reading, LINUX_TRAIT_THREAD, &work->traits, state);
     linux_traits_record(reading, LINUX_TRAIT_AFTER_CREDENTIALS, &work->late_traits, state);
     if (result == 0)

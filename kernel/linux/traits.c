@@ -161,6 +161,21 @@ static const struct trait traits[] = {
 
 enum { TRAIT_COUNT = sizeof traits / sizeof traits[0] };
 
+/* Whether anybody can have another than the ordinary state. What speculation a thread may choose is
+ * the kernel's and the processor's decision, and so the same for us. */
+static bool may_differ(const struct trait *t)
+{
+    static signed char known[TRAIT_COUNT];
+    size_t i = (size_t)(t - traits);
+    if (t->answer != AS_SPECULATION)
+        return true;
+    if (!known[i]) {
+        int state = prctl(PR_GET_SPECULATION_CTRL, t->get_arguments[1], 0, 0, 0);
+        known[i] = state > 0 && (state & (int)PR_SPEC_PRCTL) ? 1 : -1;
+    }
+    return known[i] > 0;
+}
+
 void linux_traits_ask(const struct linux_reading *reading, enum linux_trait_level level,
                       struct linux_traits *asked)
 {
@@ -168,7 +183,7 @@ void linux_traits_ask(const struct linux_reading *reading, enum linux_trait_leve
     bool first = true;
     for (size_t i = 0; i < TRAIT_COUNT; i++) {
         const struct trait *t = &traits[i];
-        if (t->level != level)
+        if (t->level != level || !may_differ(t))
             continue;
         uint64_t second = t->get_arguments[1];
         if (t->answer == AS_INT || t->answer == AS_WORD)
@@ -208,11 +223,10 @@ void linux_traits_record(const struct linux_reading *reading, enum linux_trait_l
     size_t call = asked->first_call;
     for (size_t i = 0; i < TRAIT_COUNT; i++) {
         const struct trait *t = &traits[i];
-        if (t->level != level)
+        if (t->level != level || !may_differ(t))
             continue;
         int64_t result = linux_batch_result(reading->batch, call++);
-        /* A speculation state that cannot be chosen per thread says nothing about the thread. */
-        if (result < 0 || (t->answer == AS_SPECULATION && !(result & (int64_t)PR_SPEC_PRCTL)))
+        if (result < 0)
             continue;
         uint64_t word = asked->words + i * sizeof(uint64_t);
         int64_t value = answer_of(reading->batch, t, result, word);
