@@ -34,7 +34,7 @@ static inline void linux_steps_clear(struct linux_steps **steps)
 {
     linux_steps_free(*steps);
 }
-/* For linux_batch_put, linux_batch_send_fd and what else a batch can. */
+/* For linux_batch_put and what else a batch can. */
 struct linux_batch *linux_steps_batch(struct linux_steps *steps);
 /* Appends a call that has to succeed; `what` is said when it does not ("setting the user ids") and
  * lives as long as the steps. Returns its index in the batch. */
@@ -45,6 +45,8 @@ struct linux_batch *linux_steps_batch(struct linux_steps *steps);
                                            (uint64_t)(d), (uint64_t)(e), (uint64_t)(f)})
 size_t linux_steps_append(struct linux_steps *steps, const char *what, long number,
                           const uint64_t arguments[6]);
+/* Makes `fd`, a descriptor of ours that it takes over, argument `argument` of call `call`. */
+void linux_steps_send(struct linux_steps *steps, int fd, size_t call, int argument);
 /* How many calls have been appended: nothing needs to run when it is 0. */
 size_t linux_steps_count(const struct linux_steps *steps);
 /* Runs the steps of different threads at the same time (without a stop for those that have none).

@@ -72,19 +72,20 @@ int linux_layout_record(const struct linux_reading *reading, const struct linux_
     return 0;
 }
 
-/* Gives the target a descriptor of its own for `fd`, which the caller has it close again. */
+/* Gives the target a descriptor of its own for `fd`, which is taken over; it has to close its own.
+ */
 static int lend(struct linux_pd *pd, int fd, int *lent, struct recap_error *error)
 {
     __attribute__((cleanup(linux_steps_clear))) struct linux_steps *steps = linux_steps_new(pd, 0);
-    if (!steps)
+    if (!steps) {
+        close(fd);
         return recap_fail(error, -ENOMEM, "setting the layout");
-    struct linux_batch *batch = linux_steps_batch(steps);
-    size_t token = linux_batch_send_fd(batch, fd);
+    }
     size_t call = linux_step(steps, "keeping the program's file", SYS_fcntl, 0, F_DUPFD_CLOEXEC, 0);
-    linux_batch_use_fd(batch, token, call, 0);
+    linux_steps_send(steps, fd, call, 0);
     int result = linux_steps_run(&steps, 1, error);
     if (result == 0)
-        *lent = (int)linux_batch_result(batch, call);
+        *lent = (int)linux_batch_result(linux_steps_batch(steps), call);
     return result;
 }
 
@@ -125,7 +126,6 @@ int linux_layout_set(struct linux_pd *pd, const struct recap_value *want, struct
     if (result < 0)
         return result;
     result = lend(pd, program, &lent, error);
-    close(program);
     map.exe_fd = (uint32_t)lent;
     return result ? result : set_map(pd, &map, auxv, error);
 }

@@ -111,11 +111,8 @@ static int step_directory(struct linux_steps *steps, const struct recap_value *w
     int result = linux_place_open(want, name, O_PATH | O_DIRECTORY, &fd, error);
     if (result < 0)
         return result;
-    struct linux_batch *batch = linux_steps_batch(steps);
-    size_t token = linux_batch_send_fd(batch, fd);
     size_t call = linux_step(steps, "entering a directory", SYS_fchdir, 0);
-    linux_batch_use_fd(batch, token, call, 0);
-    close(fd);
+    linux_steps_send(steps, fd, call, 0);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct step {
     size_t call;
@@ -16,6 +17,8 @@ struct linux_steps {
     struct step *items;
     size_t count;
     size_t capacity;
+    int *sent; /* descriptors of ours that travel with the batch */
+    size_t sent_count;
     bool out_of_memory;
 };
 
@@ -39,6 +42,9 @@ void linux_steps_free(struct linux_steps *steps)
     if (!steps)
         return;
     linux_batch_free(steps->batch);
+    for (size_t i = 0; i < steps->sent_count; i++)
+        close(steps->sent[i]);
+    free(steps->sent);
     free(steps->items);
     free(steps);
 }
@@ -64,6 +70,19 @@ size_t linux_steps_append(struct linux_steps *steps, const char *what, long numb
     }
     steps->items[steps->count++] = (struct step){.call = call, .what = what};
     return call;
+}
+
+void linux_steps_send(struct linux_steps *steps, int fd, size_t call, int argument)
+{
+    int *sent = reallocarray(steps->sent, steps->sent_count + 1, sizeof *sent);
+    if (!sent) {
+        steps->out_of_memory = true;
+        close(fd);
+        return;
+    }
+    steps->sent = sent;
+    sent[steps->sent_count++] = fd;
+    linux_batch_use_fd(steps->batch, linux_batch_send_fd(steps->batch, fd), call, argument);
 }
 
 size_t linux_steps_count(const struct linux_steps *steps)
