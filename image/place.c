@@ -116,10 +116,14 @@ static int try_make(struct image_place *place, struct recap_error *error)
                           place->path);
     int directory =
         openat(place->parent, place->temporary, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (directory < 0)
-        return errno == ENOENT ? -EAGAIN
-                               : recap_fail(error, -errno, "opening %s beside image %s",
+    if (directory < 0) {
+        int code = -errno;
+        if (made)
+            unlinkat(place->parent, place->temporary, AT_REMOVEDIR);
+        return code == -ENOENT ? -EAGAIN
+                               : recap_fail(error, code, "opening %s beside image %s",
                                             place->temporary, place->path);
+    }
     struct stat status;
     int result = fstat(directory, &status) < 0 ? -errno : 0;
     if (result == 0 && status.st_uid != geteuid() && geteuid() != 0)
@@ -133,6 +137,9 @@ static int try_make(struct image_place *place, struct recap_error *error)
     if (result == 0 && fchmod(directory, 0700) < 0)
         result = -errno;
     if (result < 0) {
+        /* What is busy or changed hands is another writer's. */
+        if (made && result != -EBUSY && result != -EAGAIN)
+            unlinkat(place->parent, place->temporary, AT_REMOVEDIR);
         close(directory);
         if (result == -EBUSY)
             recap_refuse(error, RECAP_FAILED, result,

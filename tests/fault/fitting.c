@@ -2,6 +2,7 @@
 #include "fitting.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 
@@ -34,8 +35,11 @@ static const struct {
     {EPERM, {SYS_kill, SYS_tkill, SYS_tgkill, SYS_unshare, SYS_setns, SYS_mount}},
 };
 
-int fitting_errno(long number)
+int fitting_errno(long number, uint64_t second)
 {
+    uint64_t operation = second & FUTEX_CMD_MASK;
+    if (number == SYS_futex && operation != FUTEX_WAIT && operation != FUTEX_WAIT_BITSET)
+        return 0;
     for (size_t i = 0; i < sizeof fittings / sizeof *fittings; i++)
         for (size_t k = 0; k < 24 && (k == 0 || fittings[i].calls[k]); k++)
             if (fittings[i].calls[k] == number)

@@ -24,14 +24,19 @@
 #include "fitting.h"
 #include "syscall-names.h"
 
-enum action { COUNT, LIST, KILL, KILL_AFTER, FAIL, SHORT };
+enum action { COUNT, LIST, KILL, KILL_AFTER, STOP, FAIL, SHORT };
 
 static const struct {
     const char *name;
     int least, most; /* numbers that follow the name on the command line */
 } actions[] = {
-    [COUNT] = {"count", 0, 0},          [LIST] = {"list", 0, 0}, [KILL] = {"kill", 1, 1},
-    [KILL_AFTER] = {"killafter", 1, 1}, [FAIL] = {"fail", 1, 2}, [SHORT] = {"short", 1, 1},
+    [COUNT] = {"count", 0, 0},
+    [LIST] = {"list", 0, 0},
+    [KILL] = {"kill", 1, 1},
+    [STOP] = {"stop", 1, 1},
+    [KILL_AFTER] = {"killafter", 1, 1},
+    [FAIL] = {"fail", 1, 2},
+    [SHORT] = {"short", 1, 1},
 };
 
 struct stepper {
@@ -56,7 +61,7 @@ static _Noreturn void die(const char *what)
 static _Noreturn void usage(void)
 {
     fputs("Usage: stepper [-v] [-t] [-o FILE] count|list -- COMMAND...\n"
-          "       stepper [-v] [-t] [-o FILE] kill|killafter|short N -- COMMAND...\n"
+          "       stepper [-v] [-t] [-o FILE] kill|killafter|stop|short N -- COMMAND...\n"
           "       stepper [-v] [-t] [-o FILE] fail N [ERRNO] -- COMMAND...\n"
           "-v: tell the call concerned, on standard error or in FILE; -t: threads count too.\n"
           "Exits as COMMAND does, or with 128 and the number of the signal that ended it.\n",
@@ -127,9 +132,11 @@ static void enter_call(struct stepper *stepper, pid_t thread)
     stepper->entry = registers;
     if (stepper->action == KILL) {
         kill(stepper->command, SIGKILL);
+    } else if (stepper->action == STOP) {
+        ptrace(PTRACE_DETACH, thread, NULL, SIGSTOP); /* it stops when it has made the call */
     } else if (stepper->action == FAIL) {
         /* Whatever close returns, the descriptor is free: the call is made and its answer lost. */
-        int fitting = fitting_errno((long)registers.orig_rax);
+        int fitting = fitting_errno((long)registers.orig_rax, registers.rsi);
         stepper->failure = stepper->failure ? stepper->failure : fitting;
         if (!fitting)
             stepper->pending = 0;
