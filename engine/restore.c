@@ -317,6 +317,7 @@ int recap_engine_restore(struct recap_kernel *kernel, struct recap_image *image,
     if (!work.pds || !work.badges || !work.specs)
         return recap_fail(work.error, -ENOMEM, "restoring");
     work.creation = (struct recap_creation){.graph = graph,
+                                            .pds = work.pds,
                                             .badges = work.badges,
                                             .content = recap_image_read_content,
                                             .context = image};

@@ -30,6 +30,8 @@ struct recap_pd {
 /* What a backend needs to build objects of a graph anew. */
 struct recap_creation {
     const struct recap_graph *graph;
+    /* The made PDs, in the order of graph->pds: they have their ids and nothing else at first. */
+    struct recap_pd *const *pds;
     /* badges[id] is the new badge of graph object `id`, 0 while it does not exist yet. */
     recap_badge *badges;
     /* Reads content kept with the image of object `id`: returns the bytes read, 0 at the end, or a

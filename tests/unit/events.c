@@ -1,20 +1,26 @@
-/* events.c: event counters, timers, signal descriptors, memory files and epoll sets come back as
- * they were. */
+/* events.c: event counters, timers, signal descriptors, memory files, epoll sets, inotify
+ * instances and process descriptors come back as they were. */
 #include "remake.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -182,12 +188,89 @@ static void test_epoll_sets(void **state)
     remake_free(&remake);
 }
 
+/* Of a watched directory and a watched file, with a number in between that is free again. */
+static void test_inotify(void **state)
+{
+    (void)state;
+    struct remake remake;
+    char directory[] = "/tmp/recap-test-XXXXXX", path[64], buffer[512];
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/file", directory);
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    int fd = inotify_init1(IN_NONBLOCK);
+    assert_int_equal(inotify_add_watch(fd, directory, IN_CREATE | IN_EXCL_UNLINK), 1);
+    assert_int_equal(inotify_add_watch(fd, "/", IN_CREATE), 2);
+    assert_int_equal(inotify_add_watch(fd, path, IN_MODIFY), 3);
+    inotify_rm_watch(fd, 2);
+    struct inotify_event *event = (struct inotify_event *)buffer;
+    assert_true(read(fd, buffer, sizeof buffer) > 0); /* that the second is ignored from now on */
+    remake_all(&remake, &fd, 1);
+    assert_int_equal(read(fd, buffer, sizeof buffer), -1);
+    int file = open(path, O_WRONLY);
+    assert_int_equal(write(file, "x", 1), 1);
+    assert_int_equal(read(fd, buffer, sizeof buffer), sizeof *event);
+    assert_int_equal(event->wd, 3);
+    assert_int_equal(event->mask, IN_MODIFY);
+    char other[64];
+    snprintf(other, sizeof other, "%s/other", directory);
+    close(open(other, O_CREAT | O_WRONLY, 0600));
+    assert_true(read(fd, buffer, sizeof buffer) > 0);
+    assert_int_equal(event->wd, 1);
+    assert_string_equal(event->name, "other");
+    assert_int_equal(inotify_add_watch(fd, "/", IN_CREATE), 4);
+    close(file);
+    close(fd);
+    remake_free(&remake);
+    fd = inotify_init1(0);
+    assert_int_equal(inotify_add_watch(fd, directory, IN_DELETE), 1);
+    unlink(other);
+    remake_describe(&remake, &fd, 1, false);
+    assert_int_equal(remake.refusals.count, 1);
+    assert_non_null(strstr(remake.refusals.items[0].what, "events wait"));
+    assert_true(read(fd, buffer, sizeof buffer) > 0);
+    remake_free(&remake);
+    close(fd);
+    unlink(path);
+    rmdir(directory);
+}
+
+static void test_process_descriptors(void **state)
+{
+    (void)state;
+    struct remake remake;
+    pid_t child = fork(), other = fork();
+    if (!child || !other)
+        _exit(child ? 0 : 3);
+    int fds[2] = {(int)syscall(SYS_pidfd_open, getpid(), PIDFD_NONBLOCK),
+                  (int)syscall(SYS_pidfd_open, child, 0)};
+    assert_true(fds[0] >= 0 && fds[1] >= 0);
+    waitpid(child, NULL, 0);
+    remake_all(&remake, fds, 2);
+    assert_int_equal(syscall(SYS_pidfd_send_signal, fds[0], 0, NULL, 0), 0);
+    struct pollfd ready[2] = {{fds[0], POLLIN, 0}, {fds[1], POLLIN, 0}};
+    assert_int_equal(poll(ready, 2, 0), 1);
+    assert_true(ready[1].revents & POLLIN);
+    assert_true(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
+    assert_int_equal(syscall(SYS_pidfd_send_signal, fds[1], 0, NULL, 0), -1);
+    assert_int_equal(errno, ESRCH);
+    close(fds[0]);
+    close(fds[1]);
+    remake_free(&remake);
+    int fd = (int)syscall(SYS_pidfd_open, other, 0);
+    remake_describe(&remake, &fd, 1, false);
+    assert_true(remake.graph->objects[0].external);
+    remake_free(&remake);
+    close(fd);
+    waitpid(other, NULL, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_event_counters),     cmocka_unit_test(test_timers),
-        cmocka_unit_test(test_signal_descriptors), cmocka_unit_test(test_memory_files),
-        cmocka_unit_test(test_epoll_sets),
+        cmocka_unit_test(test_event_counters),      cmocka_unit_test(test_timers),
+        cmocka_unit_test(test_signal_descriptors),  cmocka_unit_test(test_memory_files),
+        cmocka_unit_test(test_epoll_sets),          cmocka_unit_test(test_inotify),
+        cmocka_unit_test(test_process_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,6 +39,7 @@ void remake_describe(struct remake *remake, const int *fds, size_t count, bool c
     remake->graph = recap_graph_new();
     remake->ids = calloc(count + 1, sizeof *remake->ids);
     struct recap_pd_image *pd = recap_graph_add_pd(remake->graph);
+    pd->id = (uint64_t)getpid();
     struct recap_walk walk;
     recap_walk_init(&walk, remake->kernel, remake->graph);
     for (size_t i = 0; i < count; i++) {
@@ -92,10 +93,17 @@ static int make(void *context, uint64_t id)
 int remake_create(struct remake *remake, int *fds)
 {
     remake->badges = calloc(remake->graph->object_count + 1, sizeof *remake->badges);
-    struct making making = {
-        remake,
-        {.graph = remake->graph, .badges = remake->badges, .content = content, .context = remake}};
-    struct linux_pd pd = {.base = {remake->other, 0}, .kernel = linux_kernel(remake->other)};
+    struct linux_pd pd = {.base = {remake->other, (uint64_t)getpid()},
+                          .kernel = linux_kernel(remake->other),
+                          .pid = getpid(),
+                          .vpid = getpid()};
+    struct recap_pd *pds[] = {&pd.base};
+    struct making making = {remake,
+                            {.graph = remake->graph,
+                             .pds = pds,
+                             .badges = remake->badges,
+                             .content = content,
+                             .context = remake}};
     int result = recap_order(remake->graph, make, &making, &remake->error);
     for (uint64_t id = 1; result == 0 && id <= remake->graph->object_count; id++)
         if (recap_member(remake->graph->objects[id - 1].state, "ties"))

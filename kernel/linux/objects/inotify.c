@@ -1,10 +1,217 @@
-/* inotify.c: placeholder of a kind, to be written. */
+/* inotify.c: inotify instances and their watches.
+ *
+ * The kernel names what is watched by inode. Watches are added in tie(), when nothing opens files
+ * any more that they might report, and under the numbers that they had. Events that wait cannot be
+ * looked at without taking them, so an instance that has some is refused. */
+#include "kernel/linux/objects/fdinfo.h"
+#include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/status_flags.h"
+#include "kernel/linux/objects/watched_path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* <linux/inotify.h> has it, but cannot be included beside <sys/inotify.h>. */
+#ifndef INOTIFY_IOC_SETNEXTWD
+#define INOTIFY_IOC_SETNEXTWD _IOW('I', 0, int32_t)
+#endif
+
+struct watch {
+    int number;
+    uint32_t mask;
+    struct linux_watched file;
+};
 
 static bool recognise(const struct linux_description *description)
 {
-    (void)description;
-    return false;
+    return strcmp(description->link, "anon_inode:inotify") == 0;
 }
 
-const struct linux_kind linux_kind_inotify = {.name = "inotify", .recognise = recognise};
+static bool parse_handle(const char *line, struct linux_watched *file)
+{
+    const char *bytes = strstr(line, "f_handle:");
+    unsigned length, type;
+    if (!bytes ||
+        sscanf(strstr(line, "fhandle-bytes:"), "fhandle-bytes:%x fhandle-type:%x", &length,
+               &type) != 2 ||
+        length > sizeof file->handle)
+        return false;
+    bytes += strlen("f_handle:");
+    for (unsigned i = 0; i < length; i++)
+        if (sscanf(bytes + 2 * i, "%2hhx", &file->handle[i]) != 1)
+            return false;
+    file->handle_length = length;
+    file->handle_type = (int)type;
+    return true;
+}
+
+static bool parse(const char *line, struct watch *watch)
+{
+    unsigned long long inode;
+    unsigned number, device, mask;
+    if (sscanf(line, "inotify wd:%x ino:%llx sdev:%x mask:%x", &number, &inode, &device, &mask) !=
+        4)
+        return false;
+    *watch = (struct watch){.number = (int)number, .mask = mask};
+    watch->file.inode = inode;
+    watch->file.device = makedev(device >> 20, device & 0xfffff);
+    const char *end = strchr(line, '\n');
+    const char *handle = strstr(line, "fhandle-bytes:");
+    if (handle && (!end || handle < end))
+        parse_handle(line, &watch->file);
+    return true;
+}
+
+static int describe_watch(const struct linux_description *description, const struct watch *watch,
+                          struct recap_arena *arena, struct recap_value *list,
+                          struct recap_error *error)
+{
+    char path[PATH_MAX];
+    struct stat status;
+    enum linux_file_place place;
+    const char *located;
+    int result = linux_watched_path(description->pid, &watch->file, path);
+    if (result < 0)
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "inotify watch %d is of inode %llu on device %u:%u, whose path cannot "
+                            "be found%s",
+                            watch->number, (unsigned long long)watch->file.inode,
+                            major(watch->file.device), minor(watch->file.device),
+                            geteuid() ? " without root" : "");
+    if (lstat(path, &status) < 0)
+        return recap_fail(error, -errno, "looking at %s", path);
+    result = linux_file_locate(path, &status, arena, &place, &located, error);
+    if (result < 0)
+        return result;
+    struct recap_value *record = recap_put_record(arena, list, NULL);
+    recap_put_number(arena, record, "number", watch->number);
+    recap_put_hex(arena, record, "mask", watch->mask);
+    return linux_file_identify(arena, record, located, place, LINUX_FILE_SAME, error);
+}
+
+static int describe(struct linux_kernel *kernel, recap_badge badge,
+                    const struct linux_description *description, struct recap_arena *arena,
+                    struct recap_object *object, struct recap_error *error)
+{
+    __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
+    struct recap_value *state = recap_record(arena);
+    int waiting = 0;
+    size_t count = 0;
+    int result = linux_badge_fd(kernel, badge, &fd, error);
+    if (result == 0)
+        result = linux_status_flags_describe(description, arena, state, error);
+    if (result < 0)
+        return result;
+    if (ioctl(fd, FIONREAD, &waiting) < 0)
+        return recap_fail(error, -errno, "looking into an inotify instance");
+    struct recap_value *ties = recap_put_record(arena, state, "ties");
+    struct recap_value *list = recap_put_list(arena, ties, "watches");
+    for (const char *line = description->fdinfo; line; line = linux_fdinfo_next(line)) {
+        struct watch watch;
+        if (!parse(line, &watch))
+            continue;
+        result = describe_watch(description, &watch, arena, list, error);
+        if (result < 0)
+            return result;
+        count++;
+    }
+    object->label =
+        recap_arena_printf(arena, "inotify, %zu watch%s", count, count == 1 ? "" : "es");
+    if (waiting) {
+        recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                     "%d bytes of events wait in the inotify instance, which nobody can look at "
+                     "without taking them",
+                     waiting);
+        return recap_error_remedy(error, "try again once the component has read them");
+    }
+    object->state = state;
+    return 0;
+}
+
+static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
+                  const struct recap_object *object, recap_badge *badge, struct recap_error *error)
+{
+    (void)creation;
+    int fd = inotify_init1(IN_CLOEXEC);
+    if (fd < 0)
+        return recap_fail(error, -errno, "creating an inotify instance");
+    return linux_status_flags_finish(kernel, fd, object, badge, error);
+}
+
+static int add_watch(int fd, const struct recap_object *object, const struct recap_value *record,
+                     int number, uint32_t mask, struct recap_error *error)
+{
+    /* The record identifies its file as the state of a file does. */
+    const struct recap_object file = {.id = object->id,
+                                      .kind = object->kind,
+                                      .label = recap_text_or_null(record, "path"),
+                                      .state = (struct recap_value *)record};
+    __attribute__((cleanup(linux_close_descriptor))) int place = -1;
+    int result = linux_file_open(&file, O_PATH | O_NOFOLLOW, &place, error);
+    if (result < 0)
+        return result;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", place);
+    if (ioctl(fd, INOTIFY_IOC_SETNEXTWD, number) < 0)
+        return recap_fail(error, -errno, "numbering an inotify watch");
+    int made = inotify_add_watch(fd, path, mask);
+    if (made < 0)
+        return recap_fail(error, -errno, "watching %s", file.label ? file.label : "a file");
+    if (made != number)
+        return recap_refuse(error, RECAP_FAILED, -ESTALE, "inotify watch %d got number %d", number,
+                            made);
+    return 0;
+}
+
+static int tie(struct linux_pd *pd, const struct recap_creation *creation,
+               const struct recap_object *object, struct recap_error *error)
+{
+    __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
+    int highest = 0;
+    int result = linux_badge_fd(pd->kernel, creation->badges[object->id], &fd, error);
+    const struct recap_value *list = recap_items(recap_member(object->state, "ties"), "watches");
+    for (const struct recap_value *v = list; v && result == 0; v = v->next) {
+        int64_t number;
+        uint64_t mask;
+        if (recap_get_number(v, "number", &number) < 0 || number < 1 || number > INT32_MAX ||
+            recap_get_hex(v, "mask", &mask) < 0 || mask > UINT32_MAX)
+            return linux_state_damaged(object, "watches", error);
+        result = add_watch(fd, object, v, (int)number, (uint32_t)mask, error);
+        if (number > highest)
+            highest = (int)number;
+    }
+    /* Numbers are not given twice before they run out. */
+    if (result == 0 && highest && highest < INT32_MAX)
+        ioctl(fd, INOTIFY_IOC_SETNEXTWD, highest + 1);
+    return result;
+}
+
+static int compare(struct linux_kernel *kernel, recap_badge badge,
+                   const struct linux_description *description, const struct recap_object *object,
+                   struct recap_error *error)
+{
+    (void)kernel;
+    (void)badge;
+    (void)description;
+    (void)object;
+    (void)error;
+    return 0; /* what it watches is state: inotify_add_watch(2) changes it */
+}
+
+const struct linux_kind linux_kind_inotify = {
+    .name = "inotify",
+    .recognise = recognise,
+    .describe = describe,
+    .create = create,
+    .tie = tie,
+    .compare = compare,
+};

@@ -2,6 +2,7 @@
  * own (shared_memory.c), each with its own offset and access mode. */
 #include "kernel/linux/mapped.h"
 #include "kernel/linux/objects/fdinfo.h"
+#include "kernel/linux/objects/file_locks.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/status_flags.h"
 
@@ -43,6 +44,9 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     recap_put_object(arena, state, "file", file);
     recap_put_hex(arena, state, "offset", position);
     recap_put_text(arena, state, "link", description->link);
+    result = linux_file_locks_describe(description, arena, state, error);
+    if (result < 0)
+        return result;
     object->state = state;
     object->label = recap_arena_text(arena, description->link);
     return 0;
@@ -89,5 +93,6 @@ const struct linux_kind linux_kind_memfd = {
     .recognise = recognise,
     .describe = describe,
     .create = create,
+    .tie = linux_file_locks_tie,
     .compare = compare,
 };

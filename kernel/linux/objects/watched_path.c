@@ -1,0 +1,137 @@
+/* watched_path.c: the path of a file that is known by device and inode only. */
+#include "kernel/linux/objects/watched_path.h"
+#include "kernel/linux/linux.h"
+#include "kernel/linux/objects/status_flags.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static bool is_it(const struct linux_watched *watched, const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && status.st_dev == watched->device &&
+           status.st_ino == watched->inode;
+}
+
+/* --- by handle
+ * --------------------------------------------------------------------------------------- */
+
+static bool by_handle_in(const struct linux_watched *watched, const char *mount,
+                         char path[PATH_MAX])
+{
+    struct {
+        struct file_handle handle;
+        unsigned char room[sizeof watched->handle];
+    } known;
+    char link[64];
+    known.handle.handle_bytes = watched->handle_length;
+    known.handle.handle_type = watched->handle_type;
+    memcpy(known.handle.f_handle, watched->handle, watched->handle_length);
+    __attribute__((cleanup(linux_close_descriptor))) int place = open(mount, O_RDONLY | O_CLOEXEC);
+    __attribute__((cleanup(linux_close_descriptor))) int fd =
+        place < 0 ? -1 : open_by_handle_at(place, &known.handle, O_PATH | O_CLOEXEC);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    return fd >= 0 && linux_procfs_link(AT_FDCWD, link, path, PATH_MAX) > 0 && is_it(watched, path);
+}
+
+static bool by_handle(const struct linux_watched *watched, char path[PATH_MAX])
+{
+    char *mounts, *next = NULL;
+    bool found = false;
+    if (linux_procfs_read(AT_FDCWD, "/proc/self/mountinfo", &mounts, NULL) < 0)
+        return false;
+    for (char *line = mounts; line && *line && !found; line = next) {
+        unsigned major, minor;
+        char mount[PATH_MAX];
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &major, &minor, mount) == 3 &&
+            makedev(major, minor) == watched->device)
+            found = by_handle_in(watched, mount, path);
+    }
+    free(mounts);
+    return found;
+}
+
+/* --- by looking around
+ * --------------------------------------------------------------------------------- */
+
+/* Looks at a directory and what is in it. */
+static bool in_directory(const struct linux_watched *watched, const char *directory,
+                         char path[PATH_MAX])
+{
+    if (is_it(watched, directory)) {
+        snprintf(path, PATH_MAX, "%s", directory);
+        return true;
+    }
+    DIR *list = opendir(directory);
+    const struct dirent *entry;
+    bool found = false;
+    while (list && !found && (entry = readdir(list))) {
+        if (entry->d_ino != watched->inode || strcmp(entry->d_name, ".") == 0 ||
+            strcmp(entry->d_name, "..") == 0)
+            continue;
+        bool top = strcmp(directory, "/") == 0;
+        int length = snprintf(path, PATH_MAX, "%s/%s", top ? "" : directory, entry->d_name);
+        found = length < PATH_MAX && is_it(watched, path);
+    }
+    if (list)
+        closedir(list);
+    return found;
+}
+
+/* Looks around `link`, a link below /proc/PID, and in every directory above where it leads. */
+static bool around(const struct linux_watched *watched, const char *link, char path[PATH_MAX])
+{
+    char place[PATH_MAX];
+    if (linux_procfs_link(AT_FDCWD, link, place, sizeof place) <= 0 || place[0] != '/')
+        return false;
+    for (;;) {
+        if (in_directory(watched, place, path))
+            return true;
+        char *slash = strrchr(place, '/');
+        if (slash == place && !slash[1])
+            return false;
+        slash[slash == place] = '\0';
+    }
+}
+
+static bool around_held(const struct linux_watched *watched, const char *process,
+                        char path[PATH_MAX])
+{
+    char directory[64], link[PATH_MAX];
+    snprintf(directory, sizeof directory, "%s/fd", process);
+    DIR *list = opendir(directory);
+    const struct dirent *entry;
+    bool found = false;
+    while (list && !found && (entry = readdir(list))) {
+        snprintf(link, sizeof link, "%s/%s", directory, entry->d_name);
+        found = entry->d_name[0] != '.' && around(watched, link, path);
+    }
+    if (list)
+        closedir(list);
+    return found;
+}
+
+int linux_watched_path(pid_t pid, const struct linux_watched *watched, char path[PATH_MAX])
+{
+    static const char *const places[] = {"cwd", "exe", "root"};
+    char process[32], link[64];
+    snprintf(process, sizeof process, "/proc/%d", pid ? pid : getpid());
+    if (watched->handle_length && by_handle(watched, path))
+        return 0;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        snprintf(link, sizeof link, "%s/%s", process, places[i]);
+        if (around(watched, link, path))
+            return 0;
+    }
+    return around_held(watched, process, path) ? 0 : -ENOENT;
+}

@@ -1,0 +1,22 @@
+/* watched_path.h: the path of a file that is known by device and inode only. */
+#ifndef RECAP_KERNEL_LINUX_OBJECTS_WATCHED_PATH_H
+#define RECAP_KERNEL_LINUX_OBJECTS_WATCHED_PATH_H
+
+#include <limits.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct linux_watched {
+    dev_t device;
+    uint64_t inode;
+    int handle_type;
+    unsigned handle_length;
+    unsigned char handle[128];
+};
+
+/* Finds it for a process (0: our own): by its file handle, which takes a privilege, else among the
+ * directories and files that the process stands in or holds, what is in and above them. `path` is
+ * one that leads to it. -ENOENT: not found. */
+int linux_watched_path(pid_t pid, const struct linux_watched *watched, char path[PATH_MAX]);
+
+#endif
