@@ -119,6 +119,7 @@ static int refused(const struct work *work, struct recap_error *error)
 static int look(struct work *work, struct recap_error *error)
 {
     int result = start_graph(work, error);
+    work->walk.running = true;
     for (size_t i = 0; result == 0 && i < work->pd_count; i++)
         result = work->ops->examine(work->pds[i], work->refusals, error);
     if (result == 0)

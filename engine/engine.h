@@ -27,6 +27,7 @@ struct recap_walk {
     recap_badge *badges; /* badges[id]; grows with the graph's objects */
     size_t badge_capacity;
     size_t described; /* objects 1 to this one have been described */
+    bool running;     /* the PDs run: an object that is gone by now is no failure */
 };
 
 /* Ready for a graph that has no objects yet. */

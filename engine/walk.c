@@ -173,6 +173,8 @@ static int describe_one(struct recap_walk *walk, uint64_t id, struct holder hold
         make_external(walk, id);
         return 0;
     }
+    if (result == -ESTALE && walk->running)
+        return 0;
     if (result == -EOPNOTSUPP) {
         result = refuse(refusals, &why, &object, holder, error);
     } else if (result < 0) {

@@ -98,7 +98,8 @@ struct recap_kernel_ops {
      * that it names are RECAP_OBJECT values holding badges, also of objects that no selector holds
      * (the pipe behind two pipe ends, a mapped file): the caller describes those in turn. -EOPNOTSUPP, class RECAP_UNSUPPORTED: this object
      * cannot be restored (what and why in `error`, and the binding that would pass as remedy).
-     * An object that lives outside is no error: external is set. */
+     * An object that lives outside is no error: external is set. -ESTALE: its last selector was
+     * closed since the request, which only happens to a PD that runs. */
     int (*describe)(struct recap_kernel *kernel, recap_badge badge, struct recap_arena *arena,
                     struct recap_object *object, struct recap_error *error);
     /* A short label for people only (recap caps), also of kinds that describe refuses. */

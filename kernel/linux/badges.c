@@ -278,6 +278,10 @@ int linux_badge_fd(struct linux_kernel *kernel, recap_badge badge, int *fd,
     int got = (int)syscall(SYS_pidfd_getfd, pidfd, entry->node.fd, 0);
     int result = got < 0 ? -errno : 0;
     close(pidfd);
+    if (result == -EBADF)
+        return recap_refuse(error, RECAP_FAILED, -ESTALE,
+                            "descriptor %d of process %d has been closed meanwhile", entry->node.fd,
+                            (int)entry->node.pid);
     if (result < 0)
         return recap_fail(error, result, "taking descriptor %d of process %d", entry->node.fd,
                           (int)entry->node.pid);

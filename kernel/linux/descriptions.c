@@ -53,16 +53,6 @@ static int find_subject(struct linux_kernel *kernel, recap_badge badge, struct s
     return result;
 }
 
-/* Whether the descriptor of a process that runs has been closed or replaced while it was looked at,
- * which explains any failure. */
-static bool has_moved_on(struct linux_kernel *kernel, recap_badge badge)
-{
-    struct subject subject;
-    int result = find_subject(kernel, badge, &subject, NULL);
-    subject_clear(&subject);
-    return result == -ESTALE;
-}
-
 static int describe(struct linux_kernel *kernel, recap_badge badge, const struct subject *subject,
                     struct recap_arena *arena, struct recap_object *object,
                     struct recap_error *error)
@@ -79,31 +69,49 @@ static int describe(struct linux_kernel *kernel, recap_badge badge, const struct
                         object->kind);
 }
 
+/* One try of linux_describe. `again` (only set for a process that runs): what is described has
+ * moved on while it was looked at, so that what was found may contradict itself. */
+static int try_describe(struct linux_kernel *kernel, recap_badge badge, struct recap_arena *arena,
+                        struct recap_object *object, bool *again, struct recap_error *error)
+{
+    __attribute__((cleanup(subject_clear))) struct subject subject = {0};
+    int result = find_subject(kernel, badge, &subject, error);
+    if (result < 0)
+        return result;
+    result = describe(kernel, badge, &subject, arena, object, error);
+    if (!object->label && subject.description)
+        object->label = linux_unknown_label(subject.description, arena);
+    if (result == -EOPNOTSUPP && error && !error->remedy[0] && subject.description)
+        recap_error_remedy(error, "restore with --bind %d=OBJECT", subject.description->fd);
+    if (result < 0 && subject.own) {
+        __attribute__((cleanup(subject_clear))) struct subject now = {0};
+        int gone = find_subject(kernel, badge, &now, NULL);
+        if (gone == -ESTALE)
+            return recap_refuse(error, RECAP_FAILED, -ESTALE, "%s has been closed meanwhile",
+                                object->label ? object->label : object->kind);
+        *again = gone == 0 && strcmp(now.description->link, subject.description->link) != 0;
+    }
+    return result;
+}
+
 int linux_describe(struct recap_kernel *kernel, recap_badge badge, struct recap_arena *arena,
                    struct recap_object *object, struct recap_error *error)
 {
-    __attribute__((cleanup(subject_clear))) struct subject subject = {0};
-    int result = find_subject(linux_kernel(kernel), badge, &subject, error);
-    if (result < 0)
-        return result;
-    struct recap_object described = *object;
-    described.external = false;
-    described.content = 0;
-    described.state = NULL;
-    described.label = NULL;
-    struct recap_error why = {0};
-    result = describe(linux_kernel(kernel), badge, &subject, arena, &described, &why);
-    if (!described.label && subject.description)
-        described.label = linux_unknown_label(subject.description, arena);
-    if (result < 0 && subject.own && has_moved_on(linux_kernel(kernel), badge))
-        return recap_refuse(error, RECAP_FAILED, -ESTALE, "%s has been closed meanwhile",
-                            described.label ? described.label : described.kind);
+    enum { TRIES = 3 }; /* a file is renamed or removed once, and not all the time */
+    struct recap_object described;
+    struct recap_error why;
+    int result = -EAGAIN;
+    bool again = true;
+    for (int i = 0; i < TRIES && again; i++) {
+        again = false;
+        why = (struct recap_error){0};
+        described = (struct recap_object){.id = object->id, .kind = object->kind};
+        result = try_describe(linux_kernel(kernel), badge, arena, &described, &again, &why);
+    }
     if (result < 0) {
-        if (result == -EOPNOTSUPP && !why.remedy[0] && subject.description)
-            recap_error_remedy(&why, "restore with --bind %d=OBJECT", subject.description->fd);
         if (error)
             *error = why;
-        /* The refusal names the object, so that what is known of it is kept. */
+        /* What is known of it names the object in whatever is said about it. */
         object->kind = described.kind;
         object->label = described.label;
         return result;
