@@ -21,8 +21,6 @@
 #include <unistd.h>
 
 #define WORKSHOP_SIZE (256 * 1024)
-/* Each extent is at least twice as large as the one before. */
-#define MOST_EXTENTS 24
 enum { ENTRY_LAST, ENTRY_EXTEND, ENTRY_UNMAP };
 #define HEADER_SIZE 4096
 /* Trap flag: a program that steps itself must not step our code. */
@@ -262,7 +260,7 @@ static int extend(struct linux_pd *pd, size_t size, struct recap_error *error)
     struct linux_foothold *foothold = pd->foothold;
     size_t wanted = (size_t)WORKSHOP_SIZE << (foothold->extents + 1);
     /* What belongs where is the image's to say, outside of what was set aside. */
-    if (foothold->moved || foothold->extents == MOST_EXTENTS || size > SIZE_MAX - 4095)
+    if (foothold->moved || foothold->extents == LINUX_MOST_EXTENTS || size > SIZE_MAX - 4095)
         return recap_fail(error, -ENOMEM, "making room in process %d", pd->pid);
     if (wanted < size)
         wanted = (size + 4095) & ~(size_t)4095;
@@ -296,7 +294,8 @@ static int extend(struct linux_pd *pd, size_t size, struct recap_error *error)
         return code;
     if ((int64_t)address < 0 && (int64_t)address > -4096)
         return recap_fail(error, (int)address, "making room in process %d", pd->pid);
-    foothold->extents++;
+    foothold->extent[foothold->extents++] =
+        (struct linux_foothold_extent){address, address + wanted};
     foothold->free = address;
     foothold->free_end = address + wanted;
     return 0;

@@ -14,6 +14,9 @@
 /* Milliseconds that a thread has to stop: one that waits in the kernel uninterruptibly does not. */
 #define LINUX_STOP_LIMIT_MS 3000
 
+/* Each extent of the workshop is at least twice as large as the one before. */
+#define LINUX_MOST_EXTENTS 24
+
 /* How a thread was when it stopped. */
 struct linux_registers {
     /* As the kernel shows them: of an interrupted system call, orig_rax is its number and rax what
@@ -48,7 +51,11 @@ struct linux_foothold {
     size_t workshop_size;
     uint64_t free; /* where the unused part of the workshop, or of its last extent, begins */
     uint64_t free_end;
-    size_t extents;  /* further mappings, each unmapped by an entry of the header */
+    size_t extents; /* further mappings, each unmapped by an entry of the header */
+    struct linux_foothold_extent {
+        uint64_t start;
+        uint64_t end;
+    } extent[LINUX_MOST_EXTENTS];
     size_t batches;  /* alive: the memory is handed back when none is left */
     bool moved;      /* of a created PD: the stub lies in the workshop itself */
     pid_t *children; /* threads that a batch made */
@@ -72,8 +79,8 @@ void linux_stub_leader(struct linux_stub *stub, const struct linux_thread *threa
                        int signal, size_t size);
 
 /* Calls of another thread, which never reads the workshop: constants only. At most
- * LINUX_STUB_CALLS, whose results are left in registers; those of the last are where arguments were,
- * so calls from LINUX_STUB_WIDE_CALLS on have no sixth argument. */
+ * LINUX_STUB_CALLS, whose results are left in registers; those of the last are where arguments
+ * were, so calls from LINUX_STUB_WIDE_CALLS on have no sixth argument. */
 #define LINUX_STUB_CALLS 8
 #define LINUX_STUB_WIDE_CALLS 7
 struct linux_stub_call {
@@ -146,21 +153,24 @@ int linux_foothold_other(struct linux_pd *pd, size_t thread, const struct linux_
 /* Writes the header of a workshop that the foothold has just come to. */
 int linux_foothold_settle(struct linux_pd *pd, struct recap_error *error);
 
-/* --- release.c ---------------------------------------------------------------------------------- */
+/* --- release.c ----------------------------------------------------------------------------------
+ */
 
 /* Starts a created process: the other half of linux_resume. */
 int linux_start(struct linux_pd *pd, struct recap_error *error);
 
-/* --- add_thread.c ------------------------------------------------------------------------------- */
+/* --- add_thread.c -------------------------------------------------------------------------------
+ */
 
 /* Makes threads with these ids (as the component itself knows them) in a created process. They are
- * appended to pd->threads in this order, stopped; batches may run in them. What they are resumed with
- * is what stands in their home->stopped and home->mask by then, and in the kernel for what ptrace
- * sets at once (extended registers). */
+ * appended to pd->threads in this order, stopped; batches may run in them. What they are resumed
+ * with is what stands in their home->stopped and home->mask by then, and in the kernel for what
+ * ptrace sets at once (extended registers). */
 int linux_pd_add_threads(struct linux_pd *pd, const pid_t *vtids, size_t count,
                          struct recap_error *error);
 
-/* --- foothold_move.c: of a created process ------------------------------------------------------ */
+/* --- foothold_move.c: of a created process ------------------------------------------------------
+ */
 
 /* Moves everything that acts inside a created process (code, workshop) into [address, address +
  * size), which is free and stays free for it: from now on it takes memory only from there, so the
@@ -169,14 +179,14 @@ int linux_foothold_move(struct linux_pd *pd, uint64_t address, uint64_t size,
                         struct recap_error *error);
 /* The lowest stretch of memory that ends above `from` and is the foothold's, not the process's;
  * false: there is none. What a listing of the process's memory leaves out. */
-bool linux_foothold_takes(const struct linux_pd *pd, uint64_t from, uint64_t *start,
-                          uint64_t *end);
+bool linux_foothold_takes(const struct linux_pd *pd, uint64_t from, uint64_t *start, uint64_t *end);
 
 /* Unmaps what the foothold has left in a created process, by its own code: the last step before its
  * threads are set to the registers that they start with. */
 int linux_foothold_vanish(struct linux_pd *pd, struct recap_error *error);
 
-/* --- batch.c: what only install needs ----------------------------------------------------------- */
+/* --- batch.c: what only install needs -----------------------------------------------------------
+ */
 
 /* The received descriptor stays open under the number that it arrived at. */
 void linux_batch_keep_fd(struct linux_batch *batch, size_t token);

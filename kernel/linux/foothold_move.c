@@ -40,6 +40,15 @@ int linux_foothold_move(struct linux_pd *pd, uint64_t address, uint64_t size,
     linux_batch_free(batch);
     if (code != 0)
         return code;
+    /* The padding of the vDSO goes with it, and is to be as it was. */
+    static const uint8_t zeros[CODE_SIZE];
+    for (size_t done = 0; code == 0 && done < foothold->dirtied; done += sizeof zeros) {
+        size_t part = foothold->dirtied - done;
+        code = linux_access_poke(pd, foothold->area + done, zeros,
+                                 part < sizeof zeros ? part : sizeof zeros, error);
+    }
+    if (code != 0)
+        return code;
     foothold->loop = address + stub.loop;
     foothold->tail = address + stub.tail;
     foothold->workshop = address + CODE_SIZE;
@@ -51,13 +60,29 @@ int linux_foothold_move(struct linux_pd *pd, uint64_t address, uint64_t size,
     return linux_foothold_settle(pd, error);
 }
 
+/* Keeps the lowest stretch that ends above `from`. */
+static void consider(uint64_t from, uint64_t begin, uint64_t limit, uint64_t *start, uint64_t *end)
+{
+    if (limit > from && begin < *start) {
+        *start = begin;
+        *end = limit;
+    }
+}
+
 bool linux_foothold_takes(const struct linux_pd *pd, uint64_t from, uint64_t *start, uint64_t *end)
 {
     const struct linux_foothold *foothold = pd->foothold;
-    if (!foothold || !foothold->standing || from >= foothold->workshop + foothold->workshop_size)
+    uint64_t lowest = UINT64_MAX, limit = 0;
+    if (!foothold || !foothold->standing)
         return false;
-    *start = foothold->workshop - (foothold->moved ? CODE_SIZE : 0);
-    *end = foothold->workshop + foothold->workshop_size;
+    consider(from, foothold->workshop - (foothold->moved ? CODE_SIZE : 0),
+             foothold->workshop + foothold->workshop_size, &lowest, &limit);
+    for (size_t i = 0; i < foothold->extents; i++)
+        consider(from, foothold->extent[i].start, foothold->extent[i].end, &lowest, &limit);
+    if (!limit)
+        return false;
+    *start = lowest;
+    *end = limit;
     return true;
 }
 

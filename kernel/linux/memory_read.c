@@ -287,10 +287,27 @@ static int transfer(struct recap_pd *pd, uint64_t address, void *buffer, size_t 
     return result;
 }
 
+/* The padding of the vDSO in which stubs lie while the process is suspended is zero otherwise. */
+static void hide_stubs(const struct linux_pd *pd, uint64_t address, void *buffer, size_t size)
+{
+    const struct linux_foothold *foothold = pd->foothold;
+    if (!foothold || foothold->moved || address >= foothold->area + foothold->area_size ||
+        address + size <= foothold->area)
+        return;
+    uint64_t start = address > foothold->area ? address : foothold->area;
+    uint64_t end = foothold->area + foothold->area_size;
+    if (end > address + size)
+        end = address + size;
+    memset((char *)buffer + (start - address), 0, end - start);
+}
+
 int linux_read(struct recap_pd *pd, uint64_t address, void *buffer, size_t size,
                struct recap_error *error)
 {
-    return transfer(pd, address, buffer, size, false, error);
+    int result = transfer(pd, address, buffer, size, false, error);
+    if (result == 0)
+        hide_stubs(linux_pd(pd), address, buffer, size);
+    return result;
 }
 
 int linux_write(struct recap_pd *pd, uint64_t address, const void *buffer, size_t size,
