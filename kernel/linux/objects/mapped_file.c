@@ -32,6 +32,9 @@ static int open_live(const struct linux_mapped *mapped, int *fd)
 
 static int refuse(const struct linux_mapped *mapped, int code, struct recap_error *error)
 {
+    if (code == -ENOENT)
+        return recap_refuse(error, RECAP_FAILED, -ESTALE, "%s has been closed meanwhile",
+                            mapped->path);
     recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "%s cannot be reached: %s", mapped->path,
                  strerror(-code));
     if (code == -EPERM || code == -EACCES)
