@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,6 +164,8 @@ int checkpoint_command(int argc, char **argv)
         return RECAP_FAILED;
     }
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    /* A limit on the size of files is an error to be told, and not the end. */
+    signal(SIGXFSZ, SIG_IGN);
     int status = run(&arguments);
     free(arguments.externals);
     return status;

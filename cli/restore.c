@@ -175,7 +175,10 @@ static int write_pidfile(struct session *session, const char *path)
         file && fprintf(file, "%llu\n", (unsigned long long)recap_pd_id(session->pd)) > 0;
     if (file && fclose(file) == EOF)
         written = false;
-    return written ? 0 : recap_fail(&session->error, -errno, "writing %s", path);
+    int code = -errno;
+    if (!written && file)
+        unlink(path);
+    return written ? 0 : recap_fail(&session->error, code, "writing %s", path);
 }
 
 static int tell(const struct restoration *restoration, const struct arguments *arguments)
@@ -215,6 +218,8 @@ static int run(const struct arguments *arguments)
     if (result < 0) {
         if (!arguments->detach)
             foreground_cancel();
+        if (arguments->pidfile)
+            unlink(arguments->pidfile);
         return report_failure(arguments->json, &session->error, NULL);
     }
     if (arguments->detach)

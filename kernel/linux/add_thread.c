@@ -33,9 +33,10 @@ static int prepare(struct linux_pd *pd, size_t count, struct recap_error *error)
  */
 static int take_over(struct linux_pd *pd, pid_t tid, pid_t vtid, struct recap_error *error)
 {
-    struct linux_registers *home = calloc(1, sizeof *home);
+    /* What the kernel did not tell us of is ended with the process. */
+    struct linux_registers *home = tid > 0 ? calloc(1, sizeof *home) : NULL;
     if (!home)
-        return recap_fail(error, -ENOMEM, "making thread %d", vtid);
+        return recap_fail(error, tid > 0 ? -ENOMEM : -EIO, "making thread %d", vtid);
     struct linux_thread *thread = &pd->threads[pd->thread_count++];
     *thread = (struct linux_thread){.tid = tid, .vtid = vtid, .seized = true, .home = home};
     struct linux_stopped stopped;

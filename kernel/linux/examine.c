@@ -58,9 +58,10 @@ static int examine_status(struct linux_examine *examine, const char *status)
         char path[32], name[LINUX_NAME_ROOM];
         snprintf(path, sizeof path, "/proc/%ld/comm", tracer);
         linux_examine_name(AT_FDCWD, path, name);
-        result =
-            recap_refusals_say(refusals, "end the debugger or tracer first",
-                               "process %d is being traced by process %ld (%s)", pid, tracer, name);
+        recap_refuse(examine->error, RECAP_FAILED, -EBUSY,
+                     "process %d is being traced by process %ld (%s)", pid, tracer, name);
+        recap_error_remedy(examine->error, "try again when it has let go, or end it");
+        return -EBUSY;
     }
     if (result == 0 && has_word(status, "x86_Thread_features", "shstk"))
         result =
@@ -118,6 +119,8 @@ int linux_examine(struct recap_pd *base, struct recap_refusals *refusals, struct
         result = examine_status(&examine, status);
         free(status);
     }
+    if (result == -EBUSY)
+        return result;
     if (result < 0 || refusals->count > before)
         return linux_examine_say(&examine, result);
     result = examine_machine(&examine);

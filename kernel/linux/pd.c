@@ -133,6 +133,25 @@ static void reap(pid_t tid)
             ptrace(PTRACE_CONT, tid, NULL, NULL);
 }
 
+/* Threads that are attached to us without our knowing, as one whose making failed half-way, keep
+ * their process from being gone. */
+static void reap_unknown(const struct linux_pd *p)
+{
+    int fd = openat(p->proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
+    if (!tasks) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(tasks));) {
+        pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (tid > 0 && tid != p->pid)
+            waitpid(tid, NULL, __WALL | WNOHANG);
+    }
+    closedir(tasks);
+}
+
 int linux_destroy(struct recap_pd *pd, struct recap_error *error)
 {
     struct linux_pd *p = linux_pd(pd);
@@ -143,8 +162,8 @@ int linux_destroy(struct recap_pd *pd, struct recap_error *error)
         if (p->threads[i].seized)
             reap(p->threads[i].tid);
     struct pollfd gone = {.fd = p->pidfd, .events = POLLIN};
-    while (poll(&gone, 1, -1) < 0 && errno == EINTR)
-        ;
+    while (poll(&gone, 1, 100) <= 0)
+        reap_unknown(p);
     if (p->own_parent)
         waitpid(p->pid, NULL, __WALL);
     for (size_t i = 0; i < p->thread_count; i++)

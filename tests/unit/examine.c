@@ -1,6 +1,7 @@
 /* examine.c: what of a process is refused before anything is stopped. */
 #include "kernel/linux/linux.h"
 
+#include <errno.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
@@ -161,11 +162,16 @@ static void test_a_tracer_is_named(void **state)
 {
     (void)state;
     struct recap_refusals refusals = {0};
+    struct recap_error error = {0};
+    struct recap_pd *pd;
     pid_t pid = start(be_plain);
     assert_int_equal(ptrace(PTRACE_SEIZE, pid, 0, 0), 0);
-    examine(pid, &refusals);
-    assert_int_equal(refusals.count, 1);
-    assert_non_null(strstr(refusals.items[0].what, "being traced"));
+    assert_int_equal(linux_pd_open(kernel, (uint64_t)pid, &pd, &error), 0);
+    assert_int_equal(linux_examine(pd, &refusals, &error), -EBUSY);
+    assert_int_equal(refusals.count, 0);
+    assert_int_equal(error.cls, RECAP_FAILED);
+    assert_non_null(strstr(error.what, "being traced"));
+    linux_pd_close(pd);
     recap_refusals_clear(&refusals);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
