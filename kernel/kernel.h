@@ -159,7 +159,8 @@ struct recap_kernel_ops {
     /* Makes every thread of `image` in a created PD; they stay stopped until resume. */
     int (*threads_set)(struct recap_pd *pd, const struct recap_graph *graph,
                        const struct recap_pd_image *image, struct recap_error *error);
-    /* Fills image->name and image->attributes. */
+    /* Fills image->name and image->attributes, and corrects image->id to what the component itself
+     * knows it by. */
     int (*attributes)(struct recap_pd *pd, struct recap_graph *graph,
                       struct recap_pd_image *image, struct recap_error *error);
     /* Sets them, the last that need rights first; after this the PD has no more rights than the

@@ -117,6 +117,7 @@ int linux_attributes(struct recap_pd *base, struct recap_graph *graph, struct re
     int result = linux_process_state(pd, graph->arena, &state, error);
     if (result < 0)
         return result;
+    image->id = (uint64_t)pd->vpid;
     linux_session_find_terminal(pd, graph, image, graph->arena, state);
     record_clocks(graph->arena, state);
     if (image->thread_count) {

@@ -134,6 +134,10 @@ static void record_interval(const struct linux_reading *reading, const struct li
     int64_t every = timer.it_interval.tv_sec * INT64_C(1000000) + timer.it_interval.tv_usec;
     if (!left && !every)
         return;
+    /* A periodic timer whose signal waits to be taken says that nothing is left; taking the signal
+     * starts the next period. */
+    if (!left)
+        left = every;
     struct recap_value *record = recap_put_record(reading->arena, state, interval_names[i]);
     recap_put_number(reading->arena, record, "left_us", left);
     recap_put_number(reading->arena, record, "interval_us", every);
