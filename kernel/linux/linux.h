@@ -13,6 +13,7 @@
 struct linux_badges; /* badges.c */
 struct linux_foothold; /* foothold.c */
 struct linux_walk; /* native_pd.c */
+struct linux_waits; /* waits_look.c */
 
 struct linux_kernel {
     struct recap_kernel base;
@@ -53,6 +54,7 @@ struct linux_pd {
     bool own_parent; /* created by us: we are its parent and have to reap it */
     struct linux_foothold *foothold;
     struct linux_walk *walk; /* native_pd.c; linux_pd_close calls linux_walk_free */
+    struct linux_waits *waits; /* waits_look.c; linux_pd_close calls linux_waits_free */
 };
 
 static inline struct linux_kernel *linux_kernel(struct recap_kernel *kernel)
@@ -231,6 +233,9 @@ int linux_map(struct recap_pd *pd, const struct recap_creation *creation,
               const struct recap_pd_image *image, int fd, struct recap_error *error);
 int linux_load(struct recap_pd *pd, const struct recap_pd_image *image, int fd,
                struct recap_error *error);
+
+/* Accepts NULL. */
+void linux_waits_free(struct linux_waits *waits);
 
 /* --- threads.c, attributes.c ------------------------------------------------------------------------ */
 

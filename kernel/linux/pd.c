@@ -187,6 +187,7 @@ void linux_pd_close(struct recap_pd *pd)
     free(p->threads);
     linux_foothold_free(p->foothold);
     linux_walk_free(p->walk);
+    linux_waits_free(p->waits);
     if (p->pidfd >= 0)
         close(p->pidfd);
     if (p->proc >= 0)

@@ -2,9 +2,10 @@
  *
  * nanosleep tells what is left when its caller asked for that. Otherwise it is the requested time
  * less the time that the thread was off the processor. A call that had been interrupted before (by
- * an earlier checkpoint that left the program running) stands as restart_syscall: the code before
- * the system call says which call it was, and the time before that earlier interruption is not
- * known, so that a timeout may come later by at most that, never early and never not at all.
+ * an earlier checkpoint that left the program running, or since an earlier restore) stands as
+ * restart_syscall. Where it waited says which call it was, or else the code before the system call
+ * does. How long it waited before that earlier interruption is not known then, so that its timeout
+ * may come later by at most that, never early and never not at all.
  */
 #include "kernel/linux/waits.h"
 
@@ -99,6 +100,8 @@ void linux_wait_record(struct linux_pd *pd, const struct linux_thread *thread,
         return;
     long call = (long)r->orig_rax;
     if (call == SYS_restart_syscall)
+        call = linux_wait_seen(pd, thread->tid, r);
+    if (call < 0)
         call = call_before(pd, r->rip);
     int64_t elapsed = thread->home->blocked_ns > 0 ? thread->home->blocked_ns : 0, left = 0;
     if (left_of(pd, call, r, elapsed, &left) < 0)

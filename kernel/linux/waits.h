@@ -20,6 +20,11 @@ enum {
     LINUX_RESTART_BLOCK = 516,
 };
 
+/* Before the pause: notes what a thread waits in that had been interrupted before. */
+int linux_wait_look(struct linux_pd *pd, pid_t tid);
+/* What was noted, if the stopped thread is still there; -1: nothing. */
+long linux_wait_seen(const struct linux_pd *pd, pid_t tid, const struct user_regs_struct *r);
+
 /* Records the wait of a stopped thread, if its timeout is in a restart block. A wait that cannot be
  * told is not recorded: its call returns -EINTR after restore, as it does after a signal handler.
  */

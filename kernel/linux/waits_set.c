@@ -46,10 +46,6 @@ static int aim(struct user_regs_struct *r, const struct wait *wait, uint64_t scr
     case SYS_clock_nanosleep:
         r->rdx = scratch;
         break;
-    case SYS_poll:
-        r->rdx =
-            (uint64_t)(wait->left / 1000000 < INT_MAX ? (wait->left + 999999) / 1000000 : INT_MAX);
-        break;
     case SYS_futex:
         if (wait->counted)
             r->r10 = scratch;
@@ -90,6 +86,14 @@ static int arm(const struct linux_thread *thread, const struct wait *wait, uint6
                struct recap_error *error)
 {
     struct user_regs_struct *home = &thread->home->stopped, r = *home;
+    if (wait->call == SYS_poll && wait->counted) {
+        /* The kernel makes the call (again), unless a signal's handler is to run first. */
+        home->rdx =
+            (uint64_t)(wait->left / 1000000 < INT_MAX ? (wait->left + 999999) / 1000000 : INT_MAX);
+        home->orig_rax = SYS_poll;
+        home->rax = (uint64_t)-LINUX_RESTART_NO_HANDLER;
+        return 0;
+    }
     if (aim(&r, wait, scratch) < 0)
         return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "the wait of thread %d is malformed",
                             thread->vtid);
