@@ -6,6 +6,8 @@ FUZZ_SECONDS ?= 60
 # Where the bench writes: what is measured is the file system of this folder.
 BENCH_FOLDER ?= /var/tmp
 BENCH_RUNS ?= 11
+# Which rows; all without: selectors pauses gibibyte restore growth peer.
+BENCH_ROWS ?=
 
 .PHONY: all demo test bench install fuzz lint format clean
 
@@ -24,7 +26,7 @@ test:
 	@scripts/run-tests $(BUILD)
 
 bench: all
-	$(BUILD)/bench/recap-bench $(BUILD)/cli/recap $(BUILD)/bench/recap-bench-target $(BENCH_FOLDER) $(BENCH_RUNS)
+	$(BUILD)/bench/recap-bench $(BUILD)/cli/recap $(BUILD)/bench/recap-bench-target $(BENCH_FOLDER) $(BENCH_RUNS) $(BENCH_ROWS)
 
 install: all
 	meson configure $(BUILD) --prefix $(PREFIX)

@@ -58,8 +58,9 @@ void report_figure(const char *what, const char *format, ...) __attribute__((for
 /* --- the rows
  * -------------------------------------------------------------------------------------- */
 
-void bench_selectors(struct bench *bench);  /* walking and caps */
-void bench_checkpoint(struct bench *bench); /* pauses, whole checkpoints, 1 GiB */
+void bench_selectors(struct bench *bench); /* walking and caps */
+void bench_pauses(struct bench *bench);    /* and the whole checkpoint of a small process */
+void bench_gibibyte(struct bench *bench);  /* the way out of memory */
 void bench_restore(struct bench *bench);
 void bench_growth(struct bench *bench);
 void bench_peer(struct bench *bench);

@@ -69,7 +69,7 @@ static void plain_write(struct bench *bench, const char *memory, double *written
     unlink(path);
 }
 
-static void gibibyte(struct bench *bench)
+void bench_gibibyte(struct bench *bench)
 {
     struct target target;
     double written[MOST_RUNS], synced[MOST_RUNS], wholes[MOST_RUNS], pause;
@@ -97,7 +97,7 @@ static void gibibyte(struct bench *bench)
     report_figure("  the same over plain write without the sync", "%24.2f x", whole / unsynced);
 }
 
-void bench_checkpoint(struct bench *bench)
+void bench_pauses(struct bench *bench)
 {
     double whole, pause;
     if (sample(bench, (struct target_size){1, 0, 1, 0}, &whole, &pause)) {
@@ -108,5 +108,4 @@ void bench_checkpoint(struct bench *bench)
         report_time(bench, "pause with 1,000 eventfds", pause, 10e-3);
     if (sample(bench, (struct target_size){1, 0, 64, 0}, &whole, &pause))
         report_time(bench, "pause with 64 threads", pause, 5e-3);
-    gibibyte(bench);
 }

@@ -1,6 +1,8 @@
 /* main.c: recap's bench: every figure beside its limit, measured in the same run.
  *
- *     bench RECAP TARGET FOLDER [RUNS]
+ *     bench RECAP TARGET FOLDER [RUNS [ROWS...]]
+ *
+ * ROWS are selectors, pauses, gibibyte, restore, growth and peer; all of them without.
  *
  * Exits 0 when everything ran and stayed within its limits, 1 when a row is over, 2 when something
  * did not run at all. */
@@ -8,14 +10,37 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+static const struct {
+    const char *name;
+    void (*measure)(struct bench *bench);
+} rows[] = {
+    {"selectors", bench_selectors}, {"pauses", bench_pauses}, {"gibibyte", bench_gibibyte},
+    {"restore", bench_restore},     {"growth", bench_growth}, {"peer", bench_peer},
+};
+
+enum { ROWS = sizeof rows / sizeof *rows };
+
+/* Measures the rows called `name`, or all without one. */
+static bool measure(struct bench *bench, const char *name)
+{
+    bool found = false;
+    for (size_t i = 0; i < ROWS; i++)
+        if (!name || strcmp(rows[i].name, name) == 0) {
+            rows[i].measure(bench);
+            found = true;
+        }
+    return found;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 4 || argc > 5) {
-        fprintf(stderr, "usage: bench RECAP TARGET FOLDER [RUNS]\n");
+    if (argc < 4) {
+        fprintf(stderr, "usage: bench RECAP TARGET FOLDER [RUNS [ROWS...]]\n");
         return 2;
     }
     char folder[4096];
@@ -37,12 +62,14 @@ int main(int argc, char **argv)
     uname(&names);
     printf("Linux %s, %ld processors, medians of %zu runs, images below %s\n\n", names.release,
            sysconf(_SC_NPROCESSORS_ONLN), bench.runs, argv[3]);
-    bench_selectors(&bench);
-    bench_checkpoint(&bench);
-    bench_restore(&bench);
-    bench_growth(&bench);
-    bench_peer(&bench);
+    bool known = argc > 5 || measure(&bench, NULL);
+    for (int i = 5; i < argc; i++)
+        known = measure(&bench, argv[i]) && known;
     remove_tree(folder);
+    if (!known) {
+        fprintf(stderr, "bench: rows are selectors, pauses, gibibyte, restore, growth, peer\n");
+        return 2;
+    }
     printf("\n%zu over their limit%s\n", bench.over,
            bench.failed ? "; some rows did not run: the figures are not whole" : "");
     return bench.failed ? 2 : bench.over ? 1 : 0;
