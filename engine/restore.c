@@ -234,10 +234,12 @@ static struct recap_pd *holding_pd(const struct work *work, uint64_t id)
     return work->pds[0];
 }
 
+/* An external object ties what it was bound to: a terminal takes on the settings of the old one. */
 static int tie_objects(struct work *work)
 {
     for (uint64_t id = 1; id <= work->graph->object_count; id++) {
-        if (work->specs[id] || !recap_member(work->graph->objects[id - 1].state, "ties"))
+        const struct recap_object *object = &work->graph->objects[id - 1];
+        if ((work->specs[id] && !object->external) || !recap_member(object->state, "ties"))
             continue;
         int result = work->ops->tie(holding_pd(work, id), &work->creation, id, work->error);
         if (result < 0)

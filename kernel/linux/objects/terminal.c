@@ -1,10 +1,160 @@
-/* terminal.c: placeholder of a kind, to be written. */
+/* terminal.c: terminals: the terminal end of a pseudo-terminal, consoles, serial lines.
+ *
+ * Whoever is at the other end, a person or a program outside, stays outside: the terminal is
+ * external, and is bound to the caller's own unless another binding is given. Its settings go with
+ * it. With its master inside (pty.c), it is made anew. */
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/pty.h"
+#include "kernel/linux/objects/status_flags.h"
+#include "kernel/linux/objects/terminal_settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static bool is_pseudo(unsigned major_number)
+{
+    return major_number >= 136 && major_number <= 143;
+}
 
 static bool recognise(const struct linux_description *description)
 {
-    (void)description;
-    return false;
+    const dev_t device = description->status.st_rdev;
+    if (!S_ISCHR(description->status.st_mode) || (description->open_flags & O_PATH) ||
+        device == makedev(5, 2))
+        return false;
+    switch (major(device)) {
+    case 4:   /* consoles and serial lines */
+    case 5:   /* /dev/tty, /dev/console */
+    case 188: /* serial lines over USB */
+    case 204: /* serial lines of embedded controllers */
+    case 229: /* consoles of hypervisors */
+        return true;
+    default:
+        return is_pseudo(major(device));
+    }
 }
 
-const struct linux_kind linux_kind_terminal = {.name = "terminal", .recognise = recognise};
+/* The device behind a descriptor that may have been opened as /dev/tty; 0 when it has hung up. */
+static dev_t real_device(int fd)
+{
+    unsigned device = 0;
+    if (ioctl(fd, TIOCGDEV, &device) < 0)
+        return 0;
+    return makedev((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xfff00));
+}
+
+static int check_unread(int fd, struct recap_error *error)
+{
+    int unread = 0;
+    if (ioctl(fd, FIONREAD, &unread) == 0 && unread)
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "%d bytes wait in the terminal, which nobody can look at without "
+                            "taking them",
+                            unread);
+    return 0;
+}
+
+static int describe_outside(int fd, dev_t device, const struct linux_description *description,
+                            struct recap_arena *arena, struct recap_object *object,
+                            struct recap_value *state, struct recap_error *error)
+{
+    bool pseudo = is_pseudo(major(device)), alias = strcmp(description->link, "/dev/tty") == 0;
+    object->label = pseudo && alias ? recap_arena_printf(arena, "terminal /dev/pts/%u as /dev/tty",
+                                                         minor(device))
+                                    : recap_arena_printf(arena, "terminal %s", description->link);
+    object->external = true;
+    recap_put_text(arena, state, "binding", "path:/dev/tty");
+    struct recap_value *ties = recap_put_record(arena, state, "ties");
+    return linux_terminal_settings_describe(fd, arena, ties, error);
+}
+
+static int describe(struct linux_kernel *kernel, recap_badge badge,
+                    const struct linux_description *description, struct recap_arena *arena,
+                    struct recap_object *object, struct recap_error *error)
+{
+    __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
+    struct recap_value *state = recap_record(arena);
+    struct recap_object described = *object;
+    int result = linux_badge_fd(kernel, badge, &fd, error);
+    if (result == 0)
+        result = linux_status_flags_describe(description, arena, state, error);
+    if (result < 0)
+        return result;
+    dev_t device = real_device(fd);
+    recap_badge master = is_pseudo(major(device)) ? linux_pty_master(kernel, minor(device)) : 0;
+    if (!device) {
+        recap_put_number(arena, state, "hung_up", 1);
+        described.label = "terminal that has hung up";
+    } else if (master) {
+        recap_put_object(arena, state, "master", master);
+        described.label = recap_arena_printf(arena, "terminal /dev/pts/%u", minor(device));
+        result = check_unread(fd, error);
+    } else {
+        result = describe_outside(fd, device, description, arena, &described, state, error);
+    }
+    object->label = described.label;
+    if (result == -EIO)
+        return recap_refuse(error, RECAP_FAILED, -ESTALE, "the terminal has just hung up");
+    if (result < 0)
+        return result;
+    described.state = state;
+    *object = described;
+    return 0;
+}
+
+static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
+                  const struct recap_object *object, recap_badge *badge, struct recap_error *error)
+{
+    uint64_t flags, master;
+    int fd = -1, result;
+    if (recap_get_hex(object->state, "flags", &flags) < 0)
+        return linux_state_damaged(object, "flags", error);
+    if (recap_member(object->state, "hung_up"))
+        result = linux_pty_hung_up((int)flags & O_ACCMODE, &fd, error);
+    else if (recap_get_object(object->state, "master", &master) == 0 &&
+             recap_graph_object(creation->graph, master))
+        result =
+            linux_pty_open(kernel, creation->badges[master], (int)flags & O_ACCMODE, &fd, error);
+    else
+        result = linux_state_damaged(object, "master", error);
+    return result < 0 ? result : linux_status_flags_finish(kernel, fd, object, badge, error);
+}
+
+/* What a terminal outside was bound to takes on its settings, if it is a terminal at all. */
+static int tie(struct linux_pd *pd, const struct recap_creation *creation,
+               const struct recap_object *object, struct recap_error *error)
+{
+    __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
+    int result = linux_badge_fd(pd->kernel, creation->badges[object->id], &fd, error);
+    if (result < 0 || !isatty(fd))
+        return result;
+    result =
+        linux_terminal_settings_set(fd, object, recap_member(object->state, "ties"), false, error);
+    return result ? result : linux_status_flags_set(fd, object, error);
+}
+
+static int compare(struct linux_kernel *kernel, recap_badge badge,
+                   const struct linux_description *description, const struct recap_object *object,
+                   struct recap_error *error)
+{
+    (void)kernel;
+    (void)badge;
+    (void)description;
+    (void)object;
+    (void)error;
+    return 0; /* its number is that of its master, which is compared */
+}
+
+const struct linux_kind linux_kind_terminal = {
+    .name = "terminal",
+    .recognise = recognise,
+    .describe = describe,
+    .create = create,
+    .tie = tie,
+    .compare = compare,
+};
