@@ -150,6 +150,8 @@ int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph
     }
     linux_pd(made)->created = true;
     linux_pd(made)->own_parent = true;
+    linux_pd(made)->next_born = linux_kernel(kernel)->born;
+    linux_kernel(kernel)->born = linux_pd(made);
     result = linux_suspend(made, error);
     /* Traced from here on, or about to be killed: the pipe has served. */
     close(ends[1]);

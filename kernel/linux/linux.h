@@ -23,6 +23,7 @@ struct linux_kernel {
      * resume, install and remove adds one. What was read of a suspended PD holds as long as this
      * stays the same. */
     uint64_t moment;
+    struct linux_pd *born; /* the PDs made here that are open, by next_born */
     /* Set when restore had to enter namespaces of its own to choose PIDs (namespace.c). */
     bool own_namespace;
     pid_t namespace_first; /* its first process, which is ours to reap */
@@ -53,6 +54,7 @@ struct linux_pd {
     bool created; /* by pd_create, and not resumed yet: dies with us */
     bool own_parent; /* created by us: we are its parent and have to reap it */
     struct linux_foothold *foothold;
+    struct linux_pd *next_born;
     struct linux_walk *walk; /* native_pd.c; linux_pd_close calls linux_walk_free */
     struct linux_waits *waits; /* waits_look.c; linux_pd_close calls linux_waits_free */
 };
@@ -217,6 +219,8 @@ int linux_pd_open(struct recap_kernel *kernel, uint64_t id, struct recap_pd **pd
 int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph,
                     const struct recap_pd_image *plan, struct recap_pd **pd,
                     struct recap_error *error);
+/* The process that was made here to be `vpid` of its own PID namespace, or 0. */
+pid_t linux_pd_born(const struct linux_kernel *kernel, pid_t vpid);
 int linux_examine(struct recap_pd *pd, struct recap_refusals *refusals, struct recap_error *error);
 int linux_destroy(struct recap_pd *pd, struct recap_error *error);
 void linux_pd_close(struct recap_pd *pd);

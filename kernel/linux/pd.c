@@ -173,11 +173,24 @@ int linux_destroy(struct recap_pd *pd, struct recap_error *error)
     return 0;
 }
 
+pid_t linux_pd_born(const struct linux_kernel *kernel, pid_t vpid)
+{
+    const struct linux_pd *pd = kernel->born;
+    while (pd && pd->vpid != vpid)
+        pd = pd->next_born;
+    return pd ? pd->pid : 0;
+}
+
 void linux_pd_close(struct recap_pd *pd)
 {
     if (!pd)
         return;
     struct linux_pd *p = linux_pd(pd);
+    for (struct linux_pd **at = &p->kernel->born; *at; at = &(*at)->next_born)
+        if (*at == p) {
+            *at = p->next_born;
+            break;
+        }
     if (p->created)
         linux_destroy(pd, NULL);
     else if (p->suspended)

@@ -65,25 +65,46 @@ static long own_number(const struct linux_description *description)
     return own;
 }
 
-/* A file in /proc that speaks of a process: it has to be about the component itself, as a whole,
- * and by the number that it will have again. */
-static int check_virtual(const struct linux_description *description, const char *path,
-                         struct recap_error *error)
+/* A file in /proc that speaks of a process: it has to be about the component itself, as a whole.
+ * Its path is kept with the number that the component has for itself. */
+static int identify_virtual(const struct linux_description *description, const char *path,
+                            struct recap_arena *arena, struct recap_value *state,
+                            struct recap_error *error)
 {
-    char *end;
-    if (strncmp(path, "/proc/", 6) != 0)
+    char *end = NULL;
+    long pid = strncmp(path, "/proc/", 6) == 0 ? strtol(path + 6, &end, 10) : 0, own;
+    if (!end || end == path + 6 || *end != '/') {
+        recap_put_text(arena, state, "path", path);
         return 0;
-    long pid = strtol(path + 6, &end, 10);
-    if (end == path + 6 || *end != '/')
-        return 0;
-    bool own = pid == (description->pid ? description->pid : getpid());
-    if (own && strncmp(end, "/task/", 6) != 0 && pid == own_number(description))
-        return 0;
-    return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                        "%s speaks of %s, which need not be there at restore", path,
-                        !own                             ? "another process"
-                        : strncmp(end, "/task/", 6) == 0 ? "one thread"
-                                                         : "a PID outside of its own namespace");
+    }
+    bool thread = strncmp(end, "/task/", 6) == 0;
+    if (pid != (description->pid ? description->pid : getpid()) || thread ||
+        (own = own_number(description)) <= 0)
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "%s speaks of %s, which need not be there at restore", path,
+                            thread ? "one thread" : "another process");
+    recap_put_number(arena, state, "process", own);
+    recap_put_text(arena, state, "entry", end + 1);
+    return 0;
+}
+
+static int open_virtual(struct linux_kernel *kernel, const struct recap_object *object, int flags,
+                        int *fd, struct recap_error *error)
+{
+    const char *file = recap_text_or_null(object->state, "entry");
+    int64_t process = recap_number_or(object->state, "process", 0);
+    char *path;
+    if (!file || strstr(file, "..") || process <= 0 || process > INT32_MAX)
+        return linux_state_damaged(object, "process", error);
+    pid_t pid = linux_pd_born(kernel, (pid_t)process);
+    if (asprintf(&path, "/proc/%d/%s", pid ? (int)pid : (int)process, file) < 0)
+        return recap_fail(error, -ENOMEM, "opening a file of process %lld", (long long)process);
+    int opened = open(path, flags | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+    int result = opened < 0 ? recap_fail(error, -errno, "opening %s", path) : 0;
+    free(path);
+    if (result == 0)
+        *fd = opened;
+    return result;
 }
 
 /* What was once opened may have been opened with other rights than those of whoever restores. */
@@ -119,13 +140,12 @@ static int describe_place(struct linux_kernel *kernel, const struct linux_descri
             recap_put_object(arena, state, "file", file);
         return result;
     }
+    result = check_access(path, description->open_flags, error);
+    if (result < 0)
+        return result;
     if (place == LINUX_FILE_VIRTUAL)
-        result = check_virtual(description, path, error);
-    if (result == 0)
-        result = check_access(path, description->open_flags, error);
-    if (result == 0)
-        result = linux_file_identify(arena, state, path, place, LINUX_FILE_UNCHANGED, error);
-    return result;
+        return identify_virtual(description, path, arena, state, error);
+    return linux_file_identify(arena, state, path, place, LINUX_FILE_UNCHANGED, error);
 }
 
 static int describe(struct linux_kernel *kernel, recap_badge badge,
@@ -159,17 +179,14 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
         return linux_state_damaged(object, "flags", error);
     if (recap_get_hex(object->state, "offset", &offset) < 0 || offset > INT64_MAX)
         return linux_state_damaged(object, "offset", error);
-    const char *path = recap_text_or_null(object->state, "path");
-    if (kernel->own_namespace && path && strncmp(path, "/proc/", 6) == 0 && path[6] >= '0' &&
-        path[6] <= '9')
-        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                            "%s cannot be opened: restored in a PID namespace of its own, the "
-                            "process has another number there",
-                            path);
     int fd, mode = (int)flags & kept;
-    int result = recap_member(object->state, "file")
-                     ? linux_unlinked_open(kernel, creation, object, mode, &fd, error)
-                     : linux_file_open(object, mode, &fd, error);
+    int result;
+    if (recap_member(object->state, "process"))
+        result = open_virtual(kernel, object, mode, &fd, error);
+    else if (recap_member(object->state, "file"))
+        result = linux_unlinked_open(kernel, creation, object, mode, &fd, error);
+    else
+        result = linux_file_open(object, mode, &fd, error);
     if (result < 0)
         return result;
     if (offset && lseek(fd, (off_t)offset, SEEK_SET) < 0) {
