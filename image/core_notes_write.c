@@ -1,6 +1,7 @@
 /* core_notes_write.c: the notes of a core file, in the order in which the kernel dumps them: the
  * first thread's status, what concerns the process, the first thread's other registers, further
- * threads. */
+ * threads. What only a debugger wants to know is found by the names that backends give it, or is
+ * left out. */
 #include "image/checksum.h"
 #include "image/core_layout.h"
 #include "image/core_notes.h"
@@ -77,10 +78,9 @@ static void put_status(struct core_bytes *notes, const struct recap_pd_image *pd
     struct elf_prstatus status;
     uint64_t mask = 0;
     memset(&status, 0, sizeof status);
-    recap_get_hex(thread->state, "signal-mask", &mask);
+    recap_get_hex(thread->state, "signal_mask", &mask);
     status.pr_sighold = mask;
     status.pr_pid = (pid_t)thread->id;
-    status.pr_ppid = number_of(pd->attributes, "parent");
     status.pr_pgrp = number_of(pd->attributes, "process_group");
     status.pr_sid = number_of(pd->attributes, "session");
     status.pr_fpvalid = thread->extended_length >= FXSAVE_SIZE;
@@ -111,7 +111,6 @@ static void put_process(struct core_bytes *notes, const struct recap_pd_image *p
     memset(&info, 0, sizeof info);
     info.pr_sname = 'T';
     info.pr_pid = (pid_t)pd->id;
-    info.pr_ppid = number_of(pd->attributes, "parent");
     info.pr_pgrp = number_of(pd->attributes, "process_group");
     info.pr_sid = number_of(pd->attributes, "session");
     if (pd->name) {

@@ -142,7 +142,8 @@ static void read_process(struct recap_graph *graph, struct recap_pd_image *pd, p
     ssize_t got = read(fd, auxv, sizeof auxv);
     assert_true(got > 0);
     close(fd);
-    recap_put_bytes(graph->arena, pd->attributes, "auxv", auxv, (size_t)got);
+    recap_put_bytes(graph->arena, recap_put_record(graph->arena, pd->attributes, "layout"),
+                    "auxiliary_vector", auxv, (size_t)got);
     struct recap_object *object = recap_graph_add_object(graph);
     object->kind = "mapped-file";
 }

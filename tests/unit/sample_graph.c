@@ -60,7 +60,7 @@ static void add_thread(struct recap_graph *graph, struct recap_pd_image *pd, uin
                                     .extended = more,
                                     .extended_length = extended,
                                     .state = recap_record(graph->arena)};
-    recap_put_hex(graph->arena, thread->state, "signal-mask", 0x8000000000000000);
+    recap_put_hex(graph->arena, thread->state, "signal_mask", 0x8000000000000000);
     recap_put_text(graph->arena, thread->state, "name", "worker");
 }
 
