@@ -47,7 +47,7 @@ int linux_move_kernels_pages(struct linux_mapper *mapper, const struct linux_map
         move(mapper, mapping->start, mapping->end - mapping->start,
              aside + (mapping->start - first));
     }
-    return result ? result : linux_calls_run(&mapper->calls);
+    return result;
 }
 
 /* The vDSO's text, of the image and of the running kernel. */
@@ -128,7 +128,7 @@ static int move_into_place(struct linux_mapper *mapper, const struct linux_mappi
             move(mapper, mapping->start, mapping->end - mapping->start,
                  texts->old_region->start + (mapping->start - texts->new_mapping->start));
     }
-    return result ? result : linux_calls_run(&mapper->calls);
+    return result;
 }
 
 /* A thread in the middle of the old text would go on with data that is not there any more. */

@@ -175,7 +175,7 @@ static int clear_process(struct linux_mapper *mapper, const struct linux_mapping
         if (result == 0)
             result = unmap(mapper, at, mapping->end);
     }
-    return result ? result : linux_calls_run(&mapper->calls);
+    return result;
 }
 
 static int map_flags(const struct recap_region *region)
