@@ -19,6 +19,7 @@ struct arguments {
     const char *pidfile;
     bool detach;
     bool lazy;
+    bool namespace;
     bool json;
 };
 
@@ -37,6 +38,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_LAZY:
         arguments->lazy = true;
+        return 0;
+    case OPTION_NAMESPACE:
+        arguments->namespace = true;
         return 0;
     case OPTION_PIDFILE:
         arguments->pidfile = text;
@@ -154,6 +158,8 @@ static int build(struct restoration *restoration, const struct arguments *argume
     struct recap_restore_options options = {.lazy = arguments->lazy,
                                             .progress = progress_begin(&progress)};
     int result = session_open(session, 0);
+    if (result == 0 && arguments->namespace)
+        result = recap_linux_enter_namespace(session->kernel, &session->error);
     if (result == 0)
         result = open_image(restoration, arguments);
     if (result == 0) {
@@ -186,12 +192,18 @@ static int tell(const struct restoration *restoration, const struct arguments *a
     const struct recap_graph *graph = recap_image_graph(restoration->image);
     const struct recap_pd_image *pd = &graph->pds[0];
     unsigned long long pid = recap_pd_id(restoration->session.pd);
+    bool apart = recap_linux_in_namespace(restoration->session.kernel);
     if (arguments->json)
-        return report_json(json_pack("{s:I, s:o, s:b, s:I, s:I, s:I, s:b}", "pid", (json_int_t)pid,
-                                     "image", report_json_text(arguments->image), "detached",
-                                     arguments->detach, "selectors", (json_int_t)pd->slot_count,
+        return report_json(json_pack("{s:I, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:b}", "pid",
+                                     (json_int_t)pid, "image", report_json_text(arguments->image),
+                                     "detached", arguments->detach, "namespace", apart, "own_pid",
+                                     (json_int_t)pd->id, "selectors", (json_int_t)pd->slot_count,
                                      "objects", (json_int_t)graph->object_count, "threads",
                                      (json_int_t)pd->thread_count, "verified", true));
+    if (apart && !arguments->namespace)
+        report_note("this user may not choose process ids: process %llu lives in user and PID "
+                    "namespaces of its own, where it has its id %llu",
+                    pid, (unsigned long long)pd->id);
     if (arguments->detach) {
         printf("process %llu (", pid);
         report_text(stdout, pd->name ? pd->name : "");
@@ -236,6 +248,8 @@ int restore_command(int argc, char **argv)
          "Leave the process running in the background, and return", 0},
         {"lazy", OPTION_LAZY, NULL, 0,
          "Bring pages in when they are touched; the image has to stay where it is", 0},
+        {"namespace", OPTION_NAMESPACE, NULL, 0,
+         "Restore into a PID namespace of its own, where every process id is free", 0},
         {"pidfile", OPTION_PIDFILE, "FILE", 0, "Write the process id to FILE", 0},
         {"json", OPTION_JSON, NULL, 0, "Answer in JSON", 0},
         {0}};
