@@ -140,6 +140,35 @@ static int find_sharers(struct examination *examination)
     return result;
 }
 
+/* Memory that the program had placed on nodes of its choice: where it would go is not kept. */
+static int find_placed(struct examination *examination)
+{
+    char *text = NULL, *rest, *line;
+    int result = linux_procfs_read(examination->pd->proc, "numa_maps", &text, NULL);
+    /* A kernel without memory nodes has no such file. */
+    if (result < 0)
+        return result == -ENOENT
+                   ? 0
+                   : recap_fail(examination->error, result, "reading memory policies");
+    size_t placed = 0;
+    char first[64] = "";
+    for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        const char *policy = strchr(line, ' ');
+        if (!policy || strncmp(policy, " default", 8) == 0)
+            continue;
+        if (!placed++)
+            snprintf(first, sizeof first, "%.*s at 0x%.*s", (int)strcspn(policy + 1, " "),
+                     policy + 1, (int)(policy - line), line);
+    }
+    free(text);
+    if (placed && recap_refusals_say(examination->refusals, "run it without numactl and the like",
+                                     "%zu of its mappings have a memory policy (%s, for one), "
+                                     "which is not kept",
+                                     placed, first) < 0)
+        return out_of_memory(examination);
+    return 0;
+}
+
 int linux_examine_memory(struct linux_pd *pd, struct recap_refusals *refusals,
                          struct recap_error *error)
 {
@@ -154,5 +183,7 @@ int linux_examine_memory(struct linux_pd *pd, struct recap_refusals *refusals,
         result = collect_objects(&examination);
     if (result == 0)
         result = describe_objects(&examination);
-    return result ? result : find_sharers(&examination);
+    if (result == 0)
+        result = find_sharers(&examination);
+    return result ? result : find_placed(&examination);
 }
