@@ -2,6 +2,7 @@
 #include "kernel/linux/mapped.h"
 #include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/mapped_content.h"
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/unlinked_file.h"
 
@@ -13,21 +14,33 @@
 
 /* A descriptor, open for reading, of the file itself; through the selector that holds it when there
  * is one, since the way through the mapping takes a privilege. */
-static int open_live(const struct linux_mapped *mapped, int *fd)
+static int open_held(const struct linux_mapped *mapped, int *fd)
 {
-    if (mapped->held) {
-        char path[LINUX_HOME_PATH];
-        struct stat status;
-        int opened =
-            open(linux_home_path(mapped->home, path), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (opened >= 0 && fstat(opened, &status) == 0 && status.st_ino == mapped->inode) {
-            *fd = opened;
-            return 0;
-        }
-        if (opened >= 0)
-            close(opened);
+    char path[LINUX_HOME_PATH];
+    struct stat status;
+    if (!mapped->held)
+        return -ENOENT;
+    int opened =
+        open(linux_home_path(mapped->home, path), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (opened < 0)
+        return -errno;
+    if (fstat(opened, &status) < 0 || status.st_ino != mapped->inode) {
+        close(opened);
+        return -ENOENT;
     }
-    return mapped->piece_count ? linux_mapped_open(mapped, fd) : -ENOENT;
+    *fd = opened;
+    return 0;
+}
+
+static int open_live(struct linux_mapped *mapped, int *fd)
+{
+    int result = open_held(mapped, fd);
+    if (result < 0 && mapped->piece_count) {
+        result = linux_mapped_open(mapped, fd);
+        if (result == -EPERM && linux_mapped_find_holder(mapped) && open_held(mapped, fd) == 0)
+            result = 0;
+    }
+    return result;
 }
 
 static int refuse(const struct linux_mapped *mapped, int code, struct recap_error *error)
@@ -35,17 +48,33 @@ static int refuse(const struct linux_mapped *mapped, int code, struct recap_erro
     if (code == -ENOENT)
         return recap_refuse(error, RECAP_FAILED, -ESTALE, "%s has been closed meanwhile",
                             mapped->path);
-    recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "%s cannot be reached: %s", mapped->path,
-                 strerror(-code));
-    if (code == -EPERM || code == -EACCES)
-        recap_error_remedy(error, "run as root: only then does the kernel show a removed file that "
-                                  "is mapped and not open");
-    return -EOPNOTSUPP;
+    return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "%s cannot be reached: %s",
+                        mapped->path, strerror(-code));
+}
+
+/* What is known of a removed file that may not be opened, but whose mappings can be looked at: it
+ * will belong to whoever restores it. */
+static int guess_status(const struct linux_mapped *mapped, struct stat *status)
+{
+    static const char suffix[] = " (deleted)";
+    size_t length = strlen(mapped->path), tail = sizeof suffix - 1;
+    uint64_t size;
+    if (length <= tail || strcmp(mapped->path + length - tail, suffix) != 0)
+        return -EPERM;
+    int result = linux_mapped_seen(mapped, &size);
+    if (result < 0)
+        return result;
+    *status = (struct stat){.st_dev = mapped->device,
+                            .st_ino = mapped->inode,
+                            .st_mode = S_IFREG | 0700,
+                            .st_uid = geteuid(),
+                            .st_gid = getegid(),
+                            .st_size = (off_t)size};
+    return 0;
 }
 
 /* What the region maps: by its name when that leads to it, so that nothing has to be opened. */
-static int read_status(const struct linux_mapped *mapped, struct stat *status,
-                       struct recap_error *error)
+static int read_status(struct linux_mapped *mapped, struct stat *status, struct recap_error *error)
 {
     if (lstat(mapped->path, status) == 0 && status->st_ino == mapped->inode &&
         (status->st_dev == mapped->device || major(mapped->device) == 0))
@@ -55,6 +84,8 @@ static int read_status(const struct linux_mapped *mapped, struct stat *status,
     if (result == 0) {
         result = fstat(fd, status) < 0 ? -errno : 0;
         close(fd);
+    } else if (result == -EPERM) {
+        result = guess_status(mapped, status);
     }
     return result < 0 ? refuse(mapped, result, error) : 0;
 }
@@ -69,7 +100,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
                     struct recap_object *object, struct recap_error *error)
 {
     (void)description;
-    const struct linux_mapped *mapped = linux_badge_kept(kernel, badge);
+    struct linux_mapped *mapped = linux_badge_kept(kernel, badge);
     if (!mapped)
         return recap_fail(error, -EINVAL, "nothing is known of a mapped file");
     object->label = recap_arena_text(arena, mapped->path);
@@ -106,9 +137,14 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
 static ssize_t content(struct linux_kernel *kernel, recap_badge badge, uint64_t offset,
                        void *buffer, size_t size, struct recap_error *error)
 {
-    const struct linux_mapped *mapped = linux_badge_kept(kernel, badge);
+    struct linux_mapped *mapped = linux_badge_kept(kernel, badge);
     int fd;
     int result = mapped ? open_live(mapped, &fd) : -EINVAL;
+    if (result == -EPERM) {
+        ssize_t seen = linux_mapped_look(mapped, offset, buffer, size);
+        return seen < 0 ? recap_fail(error, (int)seen, "reading the removed file %s", mapped->path)
+                        : seen;
+    }
     if (result < 0)
         return recap_fail(error, result, "reading a removed file");
     ssize_t count = pread(fd, buffer, size, (off_t)offset);

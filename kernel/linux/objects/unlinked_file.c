@@ -46,8 +46,10 @@ int linux_unlinked_describe(struct recap_arena *arena, struct recap_value *state
     recap_put_number(arena, state, "mode", status->st_mode & 07777);
     recap_put_number(arena, state, "uid", status->st_uid);
     recap_put_number(arena, state, "gid", status->st_gid);
-    recap_put_number(arena, state, "modified", status->st_mtim.tv_sec);
-    recap_put_number(arena, state, "modified-ns", status->st_mtim.tv_nsec);
+    if (status->st_mtim.tv_sec) {
+        recap_put_number(arena, state, "modified", status->st_mtim.tv_sec);
+        recap_put_number(arena, state, "modified-ns", status->st_mtim.tv_nsec);
+    }
     return 0;
 }
 
@@ -138,9 +140,10 @@ int linux_unlinked_create(const struct recap_creation *creation, const struct re
         fchown(made, (uid_t)uid, (gid_t)gid) < 0)
         return recap_fail(error, -errno, "giving the removed file %s to user %lld, group %lld",
                           object->label ? object->label : "", (long long)uid, (long long)gid);
-    const struct timespec times[] = {{.tv_nsec = UTIME_OMIT},
-                                     {.tv_sec = recap_number_or(state, "modified", 0),
-                                      .tv_nsec = recap_number_or(state, "modified-ns", 0)}};
+    const struct timespec times[] = {
+        {.tv_nsec = UTIME_OMIT},
+        {.tv_sec = recap_number_or(state, "modified", 0),
+         .tv_nsec = recap_number_or(state, "modified-ns", UTIME_OMIT)}};
     if (fchmod(made, (mode_t)mode & 07777) < 0 || futimens(made, times) < 0)
         return recap_fail(error, -errno, "setting mode and time of the removed file %s",
                           object->label ? object->label : "");
