@@ -123,19 +123,19 @@ int linux_pd_open(struct recap_kernel *kernel, uint64_t id, struct recap_pd **pd
     return 0;
 }
 
-/* Waits until a killed thread that we trace is gone; the kernel may stop it once more on its way.
- */
-static void reap(pid_t tid)
+/* Waits for a killed thread, and lets it go on from the stop at its end. The first one, which is
+ * reported last, only up to that stop. */
+static void reap(pid_t tid, bool first)
 {
     int status;
-    while (waitpid(tid, &status, __WALL) == tid)
-        if (WIFSTOPPED(status))
-            ptrace(PTRACE_CONT, tid, NULL, NULL);
+    while (waitpid(tid, &status, __WALL) == tid && WIFSTOPPED(status))
+        if (ptrace(PTRACE_CONT, tid, NULL, NULL) < 0 || first)
+            return;
 }
 
-/* Threads that are attached to us without our knowing, as one whose making failed half-way, keep
- * their process from being gone. */
-static void reap_unknown(const struct linux_pd *p)
+/* Whatever keeps the killed process from being gone: threads that are attached to us without our
+ * knowing, as one whose making failed half-way, or that could not be let go on. */
+static void reap_others(const struct linux_pd *p)
 {
     int fd = openat(p->proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
@@ -146,8 +146,10 @@ static void reap_unknown(const struct linux_pd *p)
     }
     for (struct dirent *entry; (entry = readdir(tasks));) {
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (tid > 0 && tid != p->pid)
-            waitpid(tid, NULL, __WALL | WNOHANG);
+        if (tid <= 0)
+            continue;
+        waitpid(tid, NULL, __WALL | WNOHANG);
+        ptrace(PTRACE_CONT, tid, NULL, NULL);
     }
     closedir(tasks);
 }
@@ -157,14 +159,14 @@ int linux_destroy(struct recap_pd *pd, struct recap_error *error)
     struct linux_pd *p = linux_pd(pd);
     if (syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
         return recap_fail(error, -errno, "ending process %d", p->pid);
-    /* The leader is reported last, when no other thread is left. */
+    bool traced = p->thread_count && p->threads[0].seized;
     for (size_t i = p->thread_count; i-- > 0;)
         if (p->threads[i].seized)
-            reap(p->threads[i].tid);
+            reap(p->threads[i].tid, i == 0);
     struct pollfd gone = {.fd = p->pidfd, .events = POLLIN};
     while (poll(&gone, 1, 100) <= 0)
-        reap_unknown(p);
-    if (p->own_parent)
+        reap_others(p);
+    if (p->own_parent || traced)
         waitpid(p->pid, NULL, __WALL);
     for (size_t i = 0; i < p->thread_count; i++)
         p->threads[i].seized = p->threads[i].stopped = false;

@@ -82,7 +82,10 @@ class Stage:
                 return [pid for pid in world.processes() if pid not in (os.getpid(), self.target.pid)
                         and world.read(f"/proc/{pid}/comm").strip() == "fault-target"
                         and not world.stopped(pid)]
-            self.target.restored(world.awaited(found, "the image does not restore")[0])
+            pid = world.awaited(found, "the image does not restore")[0]
+            self.target.restored(pid)
+            world.kill(pid)
+            guard.wait(timeout=world.PATIENCE)
         finally:
             guard.kill()
             guard.wait()

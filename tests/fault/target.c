@@ -118,10 +118,10 @@ static void check_objects(void)
 {
     int size = -1;
     check(lseek(held.file, 0, SEEK_CUR) == 4, "the file lost its offset");
-    check(ioctl(held.pipe[0], FIONREAD, &size) == 0 && size == sizeof queued,
-          "the pipe holds %d bytes", size);
-    check(ioctl(held.pair[1], FIONREAD, &size) == 0 && size == 9, "the socket holds %d bytes",
-          size);
+    check(ioctl(held.pipe[0], FIONREAD, &size) == 0, "FIONREAD: %m");
+    check(size == sizeof queued, "the pipe holds %d bytes", size);
+    check(ioctl(held.pair[1], FIONREAD, &size) == 0, "FIONREAD: %m");
+    check(size == 9, "the socket holds %d bytes", size);
     char peeked[9];
     check(recv(held.pair[1], peeked, 9, MSG_PEEK | MSG_DONTWAIT) == 9 &&
               memcmp(peeked, queued, 9) == 0,
@@ -211,9 +211,13 @@ static unsigned long spin(void)
     return wrong;
 }
 
+/* Until a thread runs its own code its signal mask is not yet its own. */
+static pthread_barrier_t all_begun;
+
 static void *spinner(void *unused)
 {
     (void)unused;
+    pthread_barrier_wait(&all_begun);
     /* Pauses now and then: the sweep shares the processors with others. */
     for (const struct timespec moment = {.tv_nsec = 200000};;
          clock_nanosleep(1, 0, &moment, NULL)) {
@@ -234,6 +238,7 @@ static int64_t now(void)
 static void *sleeper(void *unused)
 {
     (void)unused;
+    pthread_barrier_wait(&all_begun);
     const struct timespec rest = {.tv_nsec = 3000000};
     for (;;) {
         int64_t begun = now();
@@ -260,6 +265,7 @@ static void *sleeper(void *unused)
 static void *waiter(void *unused)
 {
     (void)unused;
+    pthread_barrier_wait(&all_begun);
     char byte;
     ssize_t result = read(held.quiet[0], &byte, 1);
     check(false, "a read that waits for ever ended with %zd: %m", result);
@@ -271,8 +277,10 @@ int main(void)
     build();
     void *(*const bodies[])(void *) = {spinner, sleeper, waiter};
     pthread_t thread;
+    need(pthread_barrier_init(&all_begun, NULL, 4) == 0, "pthread_barrier_init");
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
         need(pthread_create(&thread, NULL, bodies[i], NULL) == 0, "pthread_create");
+    pthread_barrier_wait(&all_begun);
 
     FILE *where = fopen("pulse.part", "we");
     need(where && fprintf(where, "%p\n", (void *)&pulse) > 0 && fclose(where) == 0 &&

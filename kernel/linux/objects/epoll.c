@@ -255,7 +255,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     struct linux_home home = {description->pid, description->fd};
     int result = describe_set(kernel, description, arena, object, error);
     /* A running program may have taken an entry out, or closed its target, between two looks. */
-    for (int i = 1; result < 0 && i < ATTEMPTS && !linux_home_is_stopped(home); i++) {
+    for (int i = 1; result < 0 && i < ATTEMPTS && linux_home_is_stopped(home, NULL) == 0; i++) {
         struct linux_description *again;
         if (linux_description_read(home, &again, NULL) < 0)
             break;

@@ -2,17 +2,20 @@
 #include "kernel/linux/objects/stopped.h"
 #include "kernel/linux/objects/fdinfo.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
-bool linux_home_is_stopped(struct linux_home home)
+int linux_home_is_stopped(struct linux_home home, struct recap_error *error)
 {
     if (!home.pid)
-        return true;
+        return 1;
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/%d/status", home.pid);
-    if (linux_procfs_read_into(AT_FDCWD, path, text, sizeof text) < 0)
-        return false;
+    ssize_t length = linux_procfs_read_into(AT_FDCWD, path, text, sizeof text);
+    if (length < 0)
+        return recap_fail(error, length == -ENOENT ? -ESRCH : (int)length,
+                          "reading the state of process %d", home.pid);
     const char *state = linux_fdinfo_text(text, "State");
     return state && *state == 't';
 }

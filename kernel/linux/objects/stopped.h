@@ -4,8 +4,8 @@
 
 #include "kernel/linux/linux.h"
 
-/* Whether the process is in a tracing stop (or is our own). What a running program could notice,
- * such as a peek offset, is done to its objects only then. */
-bool linux_home_is_stopped(struct linux_home home);
+/* Whether the process is in a tracing stop (or is our own): 1 or 0, or a negative errno. What a
+ * running program could notice, such as a peek offset, is done to its objects only then. */
+int linux_home_is_stopped(struct linux_home home, struct recap_error *error);
 
 #endif

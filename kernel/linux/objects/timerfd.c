@@ -86,9 +86,11 @@ static int refine(struct linux_kernel *kernel, recap_badge badge, clockid_t cloc
     struct linux_home home;
     bool expired = timer->interval && !timer->value && timer->ticks;
     bool absolute = timer->value && (timer->settime & TFD_TIMER_ABSTIME);
-    if ((!expired && !absolute) || linux_badge_home(kernel, badge, &home) < 0 ||
-        !linux_home_is_stopped(home))
+    if ((!expired && !absolute) || linux_badge_home(kernel, badge, &home) < 0)
         return 0;
+    int stopped = linux_home_is_stopped(home, error);
+    if (stopped <= 0)
+        return stopped;
     __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
     int result = linux_badge_fd(kernel, badge, &fd, error);
     if (result == 0 && expired)

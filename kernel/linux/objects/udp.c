@@ -74,8 +74,13 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
         result = describe_socket(fd, arena, object, state, ties, error);
     if (result == 0)
         result = linux_status_flags_describe(description, arena, state, error);
-    if (result == 0 && linux_badge_home(kernel, badge, &home) == 0 && linux_home_is_stopped(home))
-        result = linux_udp_queue_describe(kernel, badge, fd, arena, object, ties, error);
+    int stopped = result == 0 && linux_badge_home(kernel, badge, &home) == 0
+                      ? linux_home_is_stopped(home, error)
+                      : 0;
+    if (stopped)
+        result = stopped < 0
+                     ? stopped
+                     : linux_udp_queue_describe(kernel, badge, fd, arena, object, ties, error);
     if (result == 0)
         object->state = state;
     return result;

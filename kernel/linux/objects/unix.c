@@ -391,9 +391,13 @@ static int describe_inside(struct finding *finding)
                                                finding->error);
     recap_put_number(finding->arena, finding->ties, "shutdown", finding->diag->shutdown);
     struct linux_home home;
+    int stopped = 0;
     if (result == 0 && finding->diag->state != TCP_LISTEN &&
-        linux_badge_home(finding->kernel, finding->badge, &home) == 0 &&
-        linux_home_is_stopped(home))
+        linux_badge_home(finding->kernel, finding->badge, &home) == 0)
+        stopped = linux_home_is_stopped(home, finding->error);
+    if (stopped < 0)
+        result = stopped;
+    else if (stopped)
         result =
             linux_unix_queue_describe(finding->kernel, finding->badge, finding->fd, finding->arena,
                                       finding->object, finding->ties, finding->error);
