@@ -286,8 +286,9 @@ static void check_time(const struct waiter *waiter)
         return;
     int64_t took = waiter->ended - waiter->began;
     int64_t least = TIMEOUT, most = TIMEOUT + gap + SLACK;
-    if (!kinds[waiter->number % KINDS].deadline && gap > SLACK)
-        least += gap - SLACK;
+    /* What looks like a gap may have been another process's turn. */
+    if (!kinds[waiter->number % KINDS].deadline && gap > gaps * SLACK)
+        least += gap - gaps * SLACK;
     /* A second interruption does not know what there was before the first. */
     if (kinds[waiter->number % KINDS].again == ALWAYS)
         most += gaps * TIMEOUT;
