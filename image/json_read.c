@@ -276,7 +276,8 @@ static size_t line_of(const struct parser *parser)
 int json_parse(const char *text, size_t length, struct recap_arena *arena,
                struct recap_value **value, struct recap_error *error)
 {
-    struct parser parser = {.at = text, .begin = text, .end = text + length, .arena = arena};
+    struct parser parser = {
+        .at = text, .begin = text, .end = length ? text + length : text, .arena = arena};
     struct recap_value *root = recap_arena_alloc(arena, sizeof *root);
     int result = root ? parse_value(&parser, root, 0) : -ENOMEM;
     skip_space(&parser);
