@@ -288,16 +288,17 @@ int linux_badge_fd(struct linux_kernel *kernel, recap_badge badge, int *fd,
     /* The home may have been given to another description since the badge was. */
     struct linux_description *description;
     result = linux_description_read((struct linux_home){0, got}, &description, error);
-    if (result == 0 && linux_description_immutable(description) != entry->class->link.key)
-        result = recap_refuse(error, RECAP_FAILED, -ESTALE,
-                              "descriptor %d of process %d refers to something else by now",
-                              entry->node.fd, (int)entry->node.pid);
     if (result == 0) {
+        if (linux_description_immutable(description) != entry->class->link.key)
+            result = recap_refuse(error, RECAP_FAILED, -ESTALE,
+                                  "descriptor %d of process %d refers to something else by now",
+                                  entry->node.fd, (int)entry->node.pid);
         linux_description_free(description);
-        *fd = got;
-    } else {
-        close(got);
     }
+    if (result < 0)
+        close(got);
+    else
+        *fd = got;
     return result;
 }
 
