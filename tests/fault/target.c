@@ -275,17 +275,15 @@ static void *waiter(void *unused)
 int main(void)
 {
     build();
+    FILE *where = fopen("pulse.part", "we");
+    need(where && fprintf(where, "%p\n", (void *)&pulse) > 0 && fclose(where) == 0, "pulse");
     void *(*const bodies[])(void *) = {spinner, sleeper, waiter};
     pthread_t thread;
     need(pthread_barrier_init(&all_begun, NULL, 4) == 0, "pthread_barrier_init");
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
         need(pthread_create(&thread, NULL, bodies[i], NULL) == 0, "pthread_create");
     pthread_barrier_wait(&all_begun);
-
-    FILE *where = fopen("pulse.part", "we");
-    need(where && fprintf(where, "%p\n", (void *)&pulse) > 0 && fclose(where) == 0 &&
-             rename("pulse.part", "pulse") == 0,
-         "pulse");
+    need(rename("pulse.part", "pulse") == 0, "rename");
     for (const struct timespec moment = {.tv_nsec = 500000};;
          clock_nanosleep(1, 0, &moment, NULL)) {
         check_objects();
