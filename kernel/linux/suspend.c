@@ -138,23 +138,20 @@ static void drop_thread(struct linux_pd *pd, size_t index)
             (pd->thread_count - index) * sizeof *pd->threads);
 }
 
-/* Seizes one thread and asks it to stop. 0, also when it is already ending. */
-static int interrupt(struct linux_pd *pd, pid_t tid, int64_t now, struct recap_error *error)
+/* Seizes one thread, which runs on. 0, also when it is already ending. */
+static int seize(struct linux_pd *pd, pid_t tid, int64_t now, struct recap_error *error)
 {
+    /* Whatever can fail comes before the thread is ours. */
+    struct linux_thread *thread = add_thread(pd, tid);
+    if (!thread)
+        return recap_fail(error, -ENOMEM, "stopping process %d", pd->pid);
     if (ptrace(PTRACE_SEIZE, tid, 0, pd->created ? OPTIONS_CREATED : OPTIONS) != 0) {
         int code = -errno;
+        drop_thread(pd, pd->thread_count - 1);
         /* Threads may end at any time; the first one stands for the process. */
-        if (tid != pd->pid && pd->thread_count > 0 && (code == -ESRCH || code == -EPERM))
+        if (tid != pd->pid && (code == -ESRCH || code == -EPERM))
             return 0;
         return explain(pd, code, error);
-    }
-    struct linux_thread *thread = add_thread(pd, tid);
-    if (!thread) {
-        ptrace(PTRACE_INTERRUPT, tid, 0, 0);
-        struct linux_stopped stopped;
-        linux_stop_wait(tid, LINUX_STOP_LIMIT_MS * INT64_C(1000000), &stopped);
-        ptrace(PTRACE_DETACH, tid, 0, 0);
-        return recap_fail(error, -ENOMEM, "stopping process %d", pd->pid);
     }
     thread->seized = true;
     if (now >= 0) {
@@ -163,28 +160,31 @@ static int interrupt(struct linux_pd *pd, pid_t tid, int64_t now, struct recap_e
         int64_t ran = last_ran(pd->proc, path);
         thread->home->blocked_ns = ran < 0 ? -1 : ran < now ? now - ran : 0;
     }
-    if (ptrace(PTRACE_INTERRUPT, tid, 0, 0) != 0 && errno != ESRCH)
-        return recap_fail(error, -errno, "stopping thread %d of process %d", tid, pd->pid);
     return 0;
 }
 
-/* Interrupts every thread that is not yet ours. Returns how many, or a negative errno. */
-static int interrupt_all(struct linux_pd *pd, DIR *tasks, int64_t now, struct recap_error *error)
+/* Seizes every thread that is not yet ours. */
+static int seize_all(struct linux_pd *pd, DIR *tasks, int64_t now, struct recap_error *error)
 {
-    int found = 0;
+    int code = pd->thread_count == 0 ? seize(pd, pd->pid, now, error) : 0;
     struct dirent *entry;
     rewinddir(tasks);
-    while ((entry = readdir(tasks))) {
+    while (code == 0 && (entry = readdir(tasks))) {
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (tid <= 0 || find_thread(pd, tid))
-            continue;
-        size_t before = pd->thread_count;
-        int code = interrupt(pd, tid, now, error);
-        if (code != 0)
-            return code;
-        found += pd->thread_count > before;
+        if (tid > 0 && !find_thread(pd, tid))
+            code = seize(pd, tid, now, error);
     }
-    return found;
+    return code;
+}
+
+/* Asks the threads from `first` on to stop, one right after the other: the pause begins here. */
+static int interrupt(struct linux_pd *pd, size_t first, struct recap_error *error)
+{
+    for (size_t i = first; i < pd->thread_count; i++)
+        if (ptrace(PTRACE_INTERRUPT, pd->threads[i].tid, 0, 0) != 0 && errno != ESRCH)
+            return recap_fail(error, -errno, "stopping thread %d of process %d", pd->threads[i].tid,
+                              pd->pid);
+    return 0;
 }
 
 /* Whether a call that returned -EINTR was merely waiting: nobody but its own signal handlers should
@@ -398,12 +398,10 @@ static int stop_all(struct linux_pd *pd, struct recap_error *error)
     sched_yield();
     int64_t now = last_ran(AT_FDCWD, "/proc/thread-self/sched");
     size_t waited = 0;
-    int code = interrupt(pd, pd->pid, now, error);
-    while (code == 0) {
-        int found = interrupt_all(pd, tasks, now, error);
-        code = found < 0 ? found : 0;
-        if (code != 0 || (found == 0 && waited == pd->thread_count))
-            break;
+    int code = seize_all(pd, tasks, now, error);
+    /* Until a look at all of them finds none but stopped ones: those make no others. */
+    while (code == 0 && waited < pd->thread_count) {
+        code = interrupt(pd, waited, error);
         while (code == 0 && waited < pd->thread_count) {
             code = await(pd, &pd->threads[waited], error);
             if (code == -ECHILD && waited > 0) {
@@ -415,6 +413,8 @@ static int stop_all(struct linux_pd *pd, struct recap_error *error)
                 waited++;
             }
         }
+        if (code == 0)
+            code = seize_all(pd, tasks, now, error);
     }
     closedir(tasks);
     return code;
