@@ -39,6 +39,7 @@ struct target {
 
 struct target_size {
     size_t mebibytes, eventfds, threads, mappings;
+    bool still; /* does not watch the clock, and can be restored again and again */
 };
 
 bool target_start(struct bench *bench, struct target_size size, struct target *target);

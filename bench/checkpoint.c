@@ -75,7 +75,7 @@ void bench_gibibyte(struct bench *bench)
     double written[MOST_RUNS], synced[MOST_RUNS], wholes[MOST_RUNS], pause;
     char *memory = mmap(NULL, GIBIBYTE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED ||
-        !target_start(bench, (struct target_size){1024, 0, 1, 0}, &target)) {
+        !target_start(bench, (struct target_size){.mebibytes = 1024, .threads = 1}, &target)) {
         bench->failed = true;
         return;
     }
@@ -100,12 +100,13 @@ void bench_gibibyte(struct bench *bench)
 void bench_pauses(struct bench *bench)
 {
     double whole, pause;
-    if (sample(bench, (struct target_size){1, 0, 1, 0}, &whole, &pause)) {
+    if (sample(bench, (struct target_size){.mebibytes = 1, .threads = 1}, &whole, &pause)) {
         report_time(bench, "pause of a 1 MiB process", pause, 1e-3);
         report_time(bench, "whole recap checkpoint of it, start included", whole, 6e-3);
     }
-    if (sample(bench, (struct target_size){1, 1000, 1, 0}, &whole, &pause))
+    if (sample(bench, (struct target_size){.mebibytes = 1, .eventfds = 1000, .threads = 1}, &whole,
+               &pause))
         report_time(bench, "pause with 1,000 eventfds", pause, 10e-3);
-    if (sample(bench, (struct target_size){1, 0, 64, 0}, &whole, &pause))
+    if (sample(bench, (struct target_size){.mebibytes = 1, .threads = 64}, &whole, &pause))
         report_time(bench, "pause with 64 threads", pause, 5e-3);
 }

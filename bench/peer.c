@@ -31,7 +31,7 @@ void bench_peer(struct bench *bench)
         report_figure("CRIU, checkpoint of a 1 MiB process", "not installed");
         return;
     }
-    if (!target_start(bench, (struct target_size){1, 0, 1, 0}, &target)) {
+    if (!target_start(bench, (struct target_size){.mebibytes = 1, .threads = 1}, &target)) {
         bench->failed = true;
         return;
     }

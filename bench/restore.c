@@ -16,7 +16,9 @@ static bool make_image(struct bench *bench, size_t mebibytes, const char *image)
 {
     struct target target;
     char pid[24];
-    if (!target_start(bench, (struct target_size){mebibytes, 0, 1, 0}, &target))
+    if (!target_start(bench,
+                      (struct target_size){.mebibytes = mebibytes, .threads = 1, .still = true},
+                      &target))
         return false;
     snprintf(pid, sizeof pid, "%d", target.pid);
     const char *const command[] = {bench->recap, "checkpoint", "-o", image, pid, NULL};

@@ -45,7 +45,9 @@ static double walk(pid_t pid)
 void bench_selectors(struct bench *bench)
 {
     struct target target;
-    if (!target_start(bench, (struct target_size){1, SELECTORS, 1, 0}, &target)) {
+    if (!target_start(bench,
+                      (struct target_size){.mebibytes = 1, .eventfds = SELECTORS, .threads = 1},
+                      &target)) {
         bench->failed = true;
         return;
     }

@@ -1,10 +1,11 @@
 /* target.c: the process that the bench checkpoints: as large, as wide or as threaded as told.
  *
- *     target RESULTS MEBIBYTES EVENTFDS THREADS MAPPINGS
+ *     target RESULTS MEBIBYTES EVENTFDS THREADS MAPPINGS watch|still
  *
  * It touches all its memory, then watches the clock without a break: the longest time between two
  * looks is the pause as the component itself feels it. RESULTS is a file that it shares with the
- * bench (struct target_results).
+ * bench (struct target_results). A still one lets go of that file and waits: it can be restored any
+ * number of times, which nothing can that writes to its files.
  */
 #include "bench/target.h"
 
@@ -65,7 +66,7 @@ static void fill(uint64_t *words, size_t bytes)
 
 int main(int argc, char **argv)
 {
-    if (argc != 6)
+    if (argc != 7)
         give_up("usage");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int file = open(argv[1], O_RDWR | O_CLOEXEC);
@@ -108,6 +109,10 @@ int main(int argc, char **argv)
             *page = (char)(i | 1);
     }
     __atomic_store_n(&results->ready, 1, __ATOMIC_SEQ_CST);
+    if (strcmp(argv[6], "still") == 0) {
+        munmap(results, sizeof *results);
+        sleeper(NULL);
+    }
     for (uint64_t last = now_ns();;) {
         uint64_t now = now_ns();
         if (now - last > results->longest_gap_ns)

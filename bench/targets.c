@@ -26,7 +26,8 @@ bool target_start(struct bench *bench, struct target_size size, struct target *t
     for (int i = 0; i < 4; i++)
         snprintf(numbers[i], sizeof numbers[i], "%zu", values[i]);
     char *argv[] = {
-        (char *)bench->target, path, numbers[0], numbers[1], numbers[2], numbers[3], NULL};
+        (char *)bench->target,          path, numbers[0], numbers[1], numbers[2], numbers[3],
+        size.still ? "still" : "watch", NULL};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
