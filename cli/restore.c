@@ -236,6 +236,8 @@ static int run(const struct arguments *arguments)
     }
     if (arguments->detach)
         return status;
+    /* We held every object that was made for it. Its pipes and sockets have to end with it. */
+    session_close(session);
     return restoration.relay ? relay_run(restoration.relay, pid) : foreground_wait(pid);
 }
 

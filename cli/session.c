@@ -16,6 +16,8 @@ void session_close(struct session *session)
 {
     recap_pd_close(session->pd);
     recap_kernel_close(session->kernel);
+    session->pd = NULL;
+    session->kernel = NULL;
 }
 
 int session_request(struct session *session, recap_selector selector, struct recap_cap *cap)
