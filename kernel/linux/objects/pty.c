@@ -192,6 +192,16 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
     return linux_status_flags_finish(kernel, fd, object, badge, error);
 }
 
+/* Opens the terminal end. Not with O_CLOEXEC, which the kernel would count among the flags of the
+ * description for ever. */
+static int open_end(int master, int flags)
+{
+    int fd = ioctl(master, TIOCGPTPEER, flags | O_NOCTTY);
+    if (fd >= 0)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return fd;
+}
+
 int linux_pty_open(struct linux_kernel *kernel, recap_badge master, int flags, int *fd,
                    struct recap_error *error)
 {
@@ -199,7 +209,7 @@ int linux_pty_open(struct linux_kernel *kernel, recap_badge master, int flags, i
     int result = linux_badge_fd(kernel, master, &own, error);
     if (result < 0)
         return result;
-    int opened = ioctl(own, TIOCGPTPEER, flags | O_NOCTTY | O_CLOEXEC);
+    int opened = open_end(own, flags);
     if (opened < 0)
         return recap_fail(error, -errno, "opening the terminal end of a pseudo-terminal");
     *fd = opened;
@@ -213,7 +223,7 @@ int linux_pty_hung_up(int flags, int *fd, struct recap_error *error)
     if (master < 0)
         return recap_fail(error, -errno, "making a pseudo-terminal");
     int result = unlock(master, 0, error);
-    int opened = result < 0 ? -1 : ioctl(master, TIOCGPTPEER, flags | O_NOCTTY | O_CLOEXEC);
+    int opened = result < 0 ? -1 : open_end(master, flags);
     if (opened < 0)
         return result < 0 ? result : recap_fail(error, -errno, "making a pseudo-terminal");
     *fd = opened;
@@ -231,7 +241,7 @@ static int tie(struct linux_pd *pd, const struct recap_creation *creation,
         result = linux_terminal_settings_set(fd, object, ties, true, error);
     if (result == 0 && recap_member(ties, "left")) {
         /* Somebody had it open and has left: the master is told so until the next one comes. */
-        int end = ioctl(fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+        int end = open_end(fd, O_RDWR);
         if (end < 0)
             result = recap_fail(error, -errno, "opening the terminal end of a pseudo-terminal");
         else

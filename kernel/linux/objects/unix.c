@@ -6,6 +6,7 @@
 #include "kernel/linux/objects/socket_options.h"
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/stopped.h"
+#include "kernel/linux/objects/unix_acting.h"
 #include "kernel/linux/objects/unix_diag.h"
 #include "kernel/linux/objects/unix_name.h"
 
@@ -389,6 +390,7 @@ static int describe_inside(struct finding *finding)
     if (result == 0)
         result = linux_socket_options_describe(finding->fd, finding->arena, finding->state,
                                                finding->error);
+    linux_unix_credentials_describe(finding->fd, finding->arena, finding->state);
     recap_put_number(finding->arena, finding->ties, "shutdown", finding->diag->shutdown);
     struct linux_home home;
     int stopped = 0;

@@ -8,6 +8,8 @@
  *   accepted    the listening socket whose (abstract) name it carries, having been accepted there
  *   maker       of a connected pair one end makes both; the other one names it here
  *   made        this is that end
+ *   peer-credentials  process, user and group at the other end, as the kernel noted them; of a
+ *               listening socket its own
  *   dead        it was connected to a socket that is closed; "reset": with data unread
  *   ties        peer: the other end of a pair
  *               target: what a datagram socket sends to, or "target-name" when that is outside
@@ -50,6 +52,13 @@ recap_badge linux_unix_inside(struct linux_kernel *kernel, uint32_t inode);
 /* The address by which a socket that create made is reached. */
 socklen_t linux_unix_reach(struct linux_kernel *kernel, const struct recap_creation *creation,
                            const struct recap_object *object, struct sockaddr_storage *address);
+
+/* unix_acting.c: a process as the component knows it, in its innermost PID namespace; and lists of
+ * process, user and group. */
+int64_t linux_unix_own_number(pid_t pid);
+bool linux_unix_credentials_get(const struct recap_value *list, struct ucred *credentials);
+void linux_unix_credentials_put(struct recap_arena *arena, struct recap_value *into,
+                                const char *name, const struct ucred *credentials);
 
 /* unix_make.c */
 int linux_unix_create(struct linux_kernel *kernel, const struct recap_creation *creation,

@@ -5,6 +5,7 @@
 #include "kernel/linux/objects/socket_options.h"
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/unix.h"
+#include "kernel/linux/objects/unix_acting.h"
 #include "kernel/linux/objects/unix_name.h"
 
 #include <errno.h>
@@ -116,8 +117,8 @@ static int plain(struct making *making)
     if (result == 0 && recap_get_number(making->object->state, "backlog", &backlog) == 0) {
         if (backlog < 0 || backlog > INT32_MAX - MORE)
             return linux_state_damaged(making->object, "backlog", making->error);
-        if (listen(making->fd, (int)backlog + MORE) < 0)
-            return recap_fail(making->error, -errno, "listening on a Unix socket");
+        result = linux_unix_acting_listen(making->creation, making->object, making->fd,
+                                          (int)backlog + MORE, making->error);
     }
     return result;
 }
@@ -137,10 +138,13 @@ static int accepted(struct making *making, uint64_t listener)
     if (result < 0)
         return result;
     making->other = socket(AF_UNIX, making->type | SOCK_CLOEXEC, 0);
-    if (making->other < 0 || connect(making->other, (struct sockaddr *)&address, length) < 0 ||
-        (making->fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) < 0)
-        return recap_fail(making->error, -errno, "connecting a Unix socket");
-    return 0;
+    if (making->other < 0)
+        return recap_fail(making->error, -errno, "creating a Unix socket");
+    result = linux_unix_acting_connect(making->creation, making->object, making->other,
+                                       (struct sockaddr *)&address, length, making->error);
+    if (result == 0 && (making->fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) < 0)
+        result = recap_fail(making->error, -errno, "accepting a Unix socket");
+    return result;
 }
 
 static int pair(struct making *making)
@@ -149,8 +153,10 @@ static int pair(struct making *making)
     int ends[2];
     if (recap_get_object(making->object->state, "accepted", &listener) == 0)
         return accepted(making, listener);
-    if (socketpair(AF_UNIX, making->type | SOCK_CLOEXEC, 0, ends) < 0)
-        return recap_fail(making->error, -errno, "creating a pair of Unix sockets");
+    int result =
+        linux_unix_acting_pair(making->creation, making->object, making->type, ends, making->error);
+    if (result < 0)
+        return result;
     making->fd = ends[0];
     making->other = ends[1];
     return bind_name(making);
@@ -227,24 +233,58 @@ static int connect_at_once(int fd, const struct sockaddr_storage *address, sockl
     return result;
 }
 
+/* Where the component itself can connect to the listening socket: 0 when only we can. */
+static socklen_t public_address(const struct recap_object *listener, struct sockaddr_un *address)
+{
+    const void *name;
+    size_t length;
+    const char *directory = recap_text_or_null(recap_member(listener->state, "file"), "directory");
+    if (recap_get_bytes(listener->state, "name", &name, &length) < 0 || !length)
+        return 0;
+    if (!*(const char *)name || (directory && *(const char *)name == '/'))
+        return linux_unix_address(name, length, address);
+    char path[sizeof address->sun_path + 1];
+    int used = snprintf(path, sizeof path, "%s/%.*s", directory ? directory : "", (int)length,
+                        (const char *)name);
+    return directory && (size_t)used < sizeof path ? linux_unix_address(path, (size_t)used, address)
+                                                   : 0;
+}
+
+static int connect_one(struct linux_pd *pd, const struct recap_creation *creation,
+                       const struct recap_object *listener, const struct recap_object *client,
+                       struct recap_error *error)
+{
+    __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
+    struct sockaddr_storage address;
+    struct sockaddr_un public;
+    socklen_t length = public_address(listener, &public);
+    int result = linux_badge_fd(pd->kernel, creation->badges[client->id], &fd, error);
+    if (result < 0)
+        return result;
+    if (length)
+        return linux_unix_acting_connect(creation, client, fd, (struct sockaddr *)&public, length,
+                                         error);
+    length = linux_unix_reach(pd->kernel, creation, listener, &address);
+    result = length ? connect_at_once(fd, &address, length) : -ENOENT;
+    return result < 0 ? recap_fail(error, result,
+                                   "connecting a Unix socket that waits to be "
+                                   "accepted")
+                      : 0;
+}
+
 static int connect_pending(struct linux_pd *pd, const struct recap_creation *creation,
                            const struct recap_object *listener, struct recap_error *error)
 {
-    struct sockaddr_storage address;
-    socklen_t length = linux_unix_reach(pd->kernel, creation, listener, &address);
     const struct recap_value *ties = recap_member(listener->state, "ties");
-    for (const struct recap_value *v = recap_items(ties, "pending"); v; v = v->next) {
-        __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
-        if (v->type != RECAP_OBJECT || !recap_graph_object(creation->graph, v->u.object) || !length)
-            return linux_state_damaged(listener, "pending", error);
-        int result = linux_badge_fd(pd->kernel, creation->badges[v->u.object], &fd, error);
-        if (result < 0)
-            return result;
-        result = connect_at_once(fd, &address, length);
-        if (result < 0)
-            return recap_fail(error, result, "connecting a Unix socket that waits to be accepted");
+    int result = 0;
+    for (const struct recap_value *v = recap_items(ties, "pending"); v && result == 0;
+         v = v->next) {
+        const struct recap_object *client =
+            v->type == RECAP_OBJECT ? recap_graph_object(creation->graph, v->u.object) : NULL;
+        result = client ? connect_one(pd, creation, listener, client, error)
+                        : linux_state_damaged(listener, "pending", error);
     }
-    return 0;
+    return result;
 }
 
 static int fill_all(struct linux_pd *pd, const struct recap_creation *creation,
@@ -337,9 +377,8 @@ int linux_unix_tie(struct linux_pd *pd, const struct recap_creation *creation,
     if (result == 0)
         result = close_other(kept, object, fd, error);
     int64_t backlog;
-    if (result == 0 && recap_get_number(object->state, "backlog", &backlog) == 0 &&
-        listen(fd, (int)backlog) < 0)
-        result = recap_fail(error, -errno, "listening on a Unix socket");
+    if (result == 0 && recap_get_number(object->state, "backlog", &backlog) == 0)
+        result = linux_unix_acting_listen(creation, object, fd, (int)backlog, error);
     if (result == 0)
         result = shut_down(fd, object, ties, error);
     if (result == 0)

@@ -1,6 +1,5 @@
 /* unix_queue.c: what waits in a Unix socket: bytes and datagrams, who sent them, and the
  * capabilities in flight with them. */
-#include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/unix.h"
 #include "kernel/linux/objects/unix_diag.h"
@@ -82,36 +81,14 @@ static int put_sender(struct linux_kernel *kernel, const struct linux_socket_mes
     return 0;
 }
 
-/* A process as the component knows it: its number in its innermost PID namespace. */
-static int64_t own_number(pid_t pid)
-{
-    char path[64], text[4096];
-    snprintf(path, sizeof path, "/proc/%d/status", pid);
-    if (linux_procfs_read_into(AT_FDCWD, path, text, sizeof text) < 0)
-        return pid;
-    const char *numbers = linux_fdinfo_text(text, "NSpid");
-    int64_t number = pid;
-    for (char *end; numbers && *numbers && *numbers != '\n'; numbers = end) {
-        long next = strtol(numbers, &end, 10);
-        if (end == numbers)
-            break;
-        number = next;
-    }
-    return number;
-}
-
 static int put_message(struct linux_kernel *kernel, const struct linux_socket_message *message,
                        int *fds, bool datagram, struct recap_arena *arena, struct recap_value *list,
                        struct recap_error *error)
 {
     struct recap_value *record = recap_put_record(arena, list, NULL);
     recap_put_number(arena, record, "length", (int64_t)message->length);
-    if (message->has_credentials && message->credentials.pid) {
-        struct recap_value *who = recap_put_list(arena, record, "credentials");
-        recap_put_number(arena, who, NULL, own_number(message->credentials.pid));
-        recap_put_number(arena, who, NULL, message->credentials.uid);
-        recap_put_number(arena, who, NULL, message->credentials.gid);
-    }
+    if (message->has_credentials && message->credentials.pid)
+        linux_unix_credentials_put(arena, record, "credentials", &message->credentials);
     int result = datagram ? put_sender(kernel, message, arena, record, error) : 0;
     struct recap_value *carried =
         message->fd_count ? recap_put_list(arena, record, "carries") : NULL;
@@ -306,14 +283,8 @@ static void put_control(struct msghdr *header, char *room, int type, const void 
 
 static bool get_credentials(const struct sending *sending, struct ucred *credentials)
 {
-    const struct recap_value *pid = recap_first(sending->credentials);
-    const struct recap_value *user = pid ? pid->next : NULL;
-    const struct recap_value *group = user ? user->next : NULL;
-    if (!group || pid->type != RECAP_NUMBER || user->type != RECAP_NUMBER ||
-        group->type != RECAP_NUMBER)
+    if (!linux_unix_credentials_get(sending->credentials, credentials))
         return false;
-    *credentials =
-        (struct ucred){(pid_t)pid->u.number, (uid_t)user->u.number, (gid_t)group->u.number};
     if (credentials->pid == sending->pd->vpid)
         credentials->pid = sending->pd->pid;
     return true;
