@@ -90,9 +90,6 @@ static int choose_signal(struct linux_pd *pd, struct recap_error *error)
         ~(BIT(SIGKILL) | BIT(SIGSTOP) | BIT(SIGCONT) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) |
           BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGSYS));
     quiet &= ~pending;
-    for (size_t i = 0; i < pd->thread_count; i++)
-        if (pd->threads[i].home->signal)
-            quiet &= ~BIT(pd->threads[i].home->signal);
     /* One that a thread blocks may be waited for by other means. */
     uint64_t blocked = 0;
     for (size_t i = 0; i < pd->thread_count; i++)

@@ -321,8 +321,10 @@ static int await(struct linux_pd *pd, struct linux_thread *thread, struct recap_
                               "thread %d of process %d waits in the kernel and does not stop",
                               thread->tid, pd->pid);
         case LINUX_STOP_SIGNAL:
-            thread->home->signal = stopped.signal;
-            break;
+            /* It is received as ever: the thread stops again before the handler's first instruction,
+             * and no other signal overtakes this one. */
+            ptrace(PTRACE_CONT, thread->tid, 0, stopped.signal);
+            continue;
         default:
             thread->home->group_stopped = stopped.signal != SIGTRAP;
             break;
