@@ -44,9 +44,20 @@ int main(void)
     }
     int half = open("many", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     subject_need(half >= 0 && read_some(half, seen, 3) > 10, "reading the directory: %m");
+    int self = open("/proc/self", O_PATH), descriptors = open("/proc/self/fd", O_RDONLY);
+    subject_need(self >= 0 && descriptors >= 0, "open: %m");
 
     subject_ready();
     subject_wait_go();
+
+    char name[32] = "";
+    struct stat status;
+    int comm = openat(self, "comm", O_RDONLY);
+    subject_check(read(comm, name, sizeof name) > 0 && strncmp(name, "subject-direct", 14) == 0,
+                  "/proc/self is about somebody else");
+    snprintf(name, sizeof name, "%d", half);
+    subject_check(fstatat(descriptors, name, &status, 0) == 0 && S_ISDIR(status.st_mode),
+                  "/proc/self/fd is about somebody else");
 
     read_some(half, seen, FILES);
     for (int i = 0; i < FILES; i++)

@@ -4,6 +4,7 @@
 #include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/file_locks.h"
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/process_file.h"
 #include "kernel/linux/objects/status_flags.h"
 
 #include <errno.h>
@@ -39,8 +40,10 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     if (result == 0 && place == LINUX_FILE_UNLINKED)
         result = recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                               "the directory %s has been removed", path);
+    if (result == 0 && place == LINUX_FILE_VIRTUAL)
+        result = linux_process_file_identify(description, path, arena, state, error);
     /* Half read, it has to be read on where it stopped, which takes the same entries. */
-    if (result == 0)
+    if (result == 0 && place == LINUX_FILE_NAMED)
         result = linux_file_identify(arena, state, path, place,
                                      position ? LINUX_FILE_UNCHANGED : LINUX_FILE_SAME, error);
     recap_put_hex(arena, state, "position", position);
@@ -55,8 +58,11 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
     uint64_t position;
     if (recap_get_hex(object->state, "position", &position) < 0 || position > INT64_MAX)
         return linux_state_damaged(object, "position", error);
+    const int flags = O_RDONLY | O_DIRECTORY;
     int fd;
-    int result = linux_file_open(object, O_RDONLY | O_DIRECTORY, &fd, error);
+    int result = linux_process_file_is(object)
+                     ? linux_process_file_open(kernel, object, flags, &fd, error)
+                     : linux_file_open(object, flags, &fd, error);
     if (result < 0)
         return result;
     if (position && lseek(fd, (off_t)position, SEEK_SET) < 0) {

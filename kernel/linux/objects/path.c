@@ -2,6 +2,7 @@
  * permit nothing else. */
 #include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/process_file.h"
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/unlinked_file.h"
 
@@ -26,7 +27,9 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
         linux_file_locate(description->link, &description->status, arena, &place, &path, error);
     if (result < 0)
         return result;
-    if (place != LINUX_FILE_UNLINKED) {
+    if (place == LINUX_FILE_VIRTUAL) {
+        result = linux_process_file_identify(description, path, arena, state, error);
+    } else if (place == LINUX_FILE_NAMED) {
         result = linux_file_identify(arena, state, path, place, LINUX_FILE_SAME, error);
     } else if (S_ISREG(description->status.st_mode)) {
         recap_badge file;
@@ -44,9 +47,13 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
                   const struct recap_object *object, recap_badge *badge, struct recap_error *error)
 {
     int fd;
-    int result = recap_member(object->state, "file")
-                     ? linux_unlinked_open(kernel, creation, object, O_PATH, &fd, error)
-                     : linux_file_open(object, O_PATH, &fd, error);
+    int result;
+    if (linux_process_file_is(object))
+        result = linux_process_file_open(kernel, object, O_PATH, &fd, error);
+    else if (recap_member(object->state, "file"))
+        result = linux_unlinked_open(kernel, creation, object, O_PATH, &fd, error);
+    else
+        result = linux_file_open(object, O_PATH, &fd, error);
     return result < 0 ? result : linux_badge_own(kernel, fd, badge, error);
 }
 
