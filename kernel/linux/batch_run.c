@@ -65,7 +65,7 @@ void linux_sequence_stop(struct linux_sequence *sequence)
                         NULL);
 }
 
-static int transfer(struct linux_batch *batch, bool write, struct recap_error *error)
+int linux_batch_transfer(struct linux_batch *batch, bool write, struct recap_error *error)
 {
     for (size_t i = 0; i < batch->chunk_count; i++) {
         struct linux_chunk *chunk = &batch->chunks[i];
@@ -102,7 +102,7 @@ static void link_chains(struct linux_sequence *sequence, size_t from)
 }
 
 /* The leader, or any thread of a created process, reads the entries itself. */
-static int run_entries(struct linux_batch *batch, struct recap_error *error)
+int linux_batch_run_entries(struct linux_batch *batch, struct recap_error *error)
 {
     struct linux_pd *pd = batch->pd;
     struct linux_sequence sequence = {.batch = batch};
@@ -127,7 +127,7 @@ static int run_entries(struct linux_batch *batch, struct recap_error *error)
     }
     if (batch->thread == 0)
         sequence.last->next = linux_foothold_last(pd);
-    int code = transfer(batch, true, error);
+    int code = linux_batch_transfer(batch, true, error);
     if (code == 0)
         code = linux_foothold_run(pd, batch->thread, sequence.first, error);
     if (code == 0 && batch->token_count) {
@@ -135,7 +135,7 @@ static int run_entries(struct linux_batch *batch, struct recap_error *error)
         code = linux_stop_run(pd, batch->thread, sent == 0 ? error : NULL);
         code = sent != 0 ? sent : code;
     }
-    int back = transfer(batch, false, code == 0 ? error : NULL);
+    int back = linux_batch_transfer(batch, false, code == 0 ? error : NULL);
     if (back != 0)
         return code != 0 ? code : back;
     for (size_t i = 0; i < batch->call_count; i++) {
@@ -146,67 +146,7 @@ static int run_entries(struct linux_batch *batch, struct recap_error *error)
     return code;
 }
 
-/* Whether call `index` takes a result of a call from `first` on. */
-static bool needs_result(const struct linux_batch *batch, size_t index, size_t first)
-{
-    for (size_t i = 0; i < batch->chain_count; i++)
-        if (batch->chains[i].to == index && batch->chains[i].from >= first)
-            return true;
-    return false;
-}
-
-/* Another thread of a live process makes a few calls at a time, as constants in code: it never
- * reads memory that the leader might have unmapped. */
-static int run_constants(struct linux_batch *batch, struct recap_error *error)
-{
-    if (batch->token_count)
-        return recap_fail(error, -EINVAL, "descriptors go through the first thread");
-    int code = transfer(batch, true, error);
-    for (size_t first = 0; code == 0 && first < batch->call_count;) {
-        struct linux_stub_call calls[LINUX_STUB_CALLS];
-        int64_t results[LINUX_STUB_CALLS];
-        size_t count = 0;
-        while (count < LINUX_STUB_CALLS && first + count < batch->call_count &&
-               !needs_result(batch, first + count, first)) {
-            const struct linux_call *call = &batch->calls[first + count];
-            if (count >= LINUX_STUB_WIDE_CALLS && call->entry->arguments[5])
-                break;
-            calls[count].number = call->number;
-            memcpy(calls[count].arguments, call->entry->arguments, sizeof calls[count].arguments);
-            count++;
-        }
-        code = linux_foothold_other(batch->pd, batch->thread, calls, count, results, error);
-        for (size_t i = 0; code == 0 && i < count; i++)
-            batch->calls[first + i].result = results[i];
-        for (size_t i = 0; code == 0 && i < batch->chain_count; i++) {
-            const struct linux_chain *chain = &batch->chains[i];
-            if (chain->from >= first && chain->from < first + count)
-                batch->calls[chain->to].entry->arguments[chain->argument] =
-                    (uint64_t)batch->calls[chain->from].result;
-        }
-        first += count;
-    }
-    return code == 0 ? transfer(batch, false, error) : code;
-}
-
 int linux_batch_run(struct linux_batch *batch, struct recap_error *error)
 {
-    if (!batch)
-        return recap_fail(error, -ENOMEM, "acting inside a process");
-    if (batch->error.code != 0) {
-        if (error)
-            *error = batch->error;
-        return batch->error.code;
-    }
-    if (batch->thread != 0 && !batch->pd->created)
-        return run_constants(batch, error);
-    return run_entries(batch, error);
-}
-
-int linux_batch_run_all(struct linux_batch *const *batches, size_t count, struct recap_error *error)
-{
-    int result = 0;
-    for (size_t i = 0; result == 0 && i < count; i++)
-        result = linux_batch_run(batches[i], error);
-    return result;
+    return linux_batch_run_all(&batch, 1, error);
 }

@@ -312,29 +312,35 @@ int linux_foothold_take(struct linux_pd *pd, size_t size, uint64_t *address,
     return 0;
 }
 
-int linux_foothold_other(struct linux_pd *pd, size_t index, const struct linux_stub_call *calls,
-                         size_t count, int64_t *results, struct recap_error *error)
+size_t linux_foothold_room(const struct linux_pd *pd)
+{
+    return (pd->foothold->used + 15) & ~(size_t)15;
+}
+
+int linux_foothold_start(struct linux_pd *pd, size_t index, size_t place,
+                         const struct linux_stub *stub, struct recap_error *error)
 {
     struct linux_foothold *foothold = pd->foothold;
     struct linux_thread *thread = &pd->threads[index];
-    struct linux_stub stub;
-    linux_stub_other(&stub, thread, pd->vpid, foothold->signal, calls, count);
-    size_t place = (foothold->used + 15) & ~(size_t)15;
-    if (place + stub.length > foothold->area_size)
-        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                            "there is no room for code in process %d", pd->pid);
-    int code = linux_access_poke(pd, foothold->area + place, stub.bytes, stub.length, error);
+    int code = linux_access_poke(pd, foothold->area + place, stub->bytes, stub->length, error);
     if (code != 0)
         return code;
-    if (place + stub.length > foothold->dirtied)
-        foothold->dirtied = place + stub.length;
+    if (place + stub->length > foothold->dirtied)
+        foothold->dirtied = place + stub->length;
     struct user_regs_struct r = thread->home->stopped;
     r.orig_rax = UINT64_MAX;
     r.eflags &= ~(uint64_t)EFLAGS_TRAP;
     r.rip = foothold->area + place;
-    code = send_away(thread, foothold->signal, foothold->area + place + stub.home, &r, error);
-    if (code == 0)
-        code = linux_stop_run(pd, index, error);
+    code = send_away(thread, foothold->signal, foothold->area + place + stub->home, &r, error);
+    return code ? code : linux_stop_go(pd, index, error);
+}
+
+int linux_foothold_finish(struct linux_pd *pd, size_t index, size_t count, int64_t *results,
+                          struct recap_error *error)
+{
+    struct linux_thread *thread = &pd->threads[index];
+    struct user_regs_struct r;
+    int code = linux_stop_arrive(pd, index, error);
     if (code != 0)
         return code;
     if (ptrace(PTRACE_GETREGS, thread->tid, 0, &r) != 0)

@@ -127,6 +127,9 @@ void linux_stop_detach(struct linux_pd *pd);
 bool linux_stop_stepping(const struct linux_pd *pd, const struct linux_registers *home);
 /* Lets a stopped thread that runs a stub go on to its next stop call. */
 int linux_stop_run(struct linux_pd *pd, size_t thread, struct recap_error *error);
+/* The two halves of that: it goes on, and it has arrived. */
+int linux_stop_go(struct linux_pd *pd, size_t thread, struct recap_error *error);
+int linux_stop_arrive(struct linux_pd *pd, size_t thread, struct recap_error *error);
 
 /* --- foothold.c --------------------------------------------------------------------------------
  */
@@ -146,9 +149,15 @@ int linux_foothold_run(struct linux_pd *pd, size_t thread, uint64_t first,
                        struct recap_error *error);
 /* The address of the entry that ends every batch of the leader. */
 uint64_t linux_foothold_last(const struct linux_pd *pd);
-/* Has another thread make a few calls, all constant; afterwards it is back where it was. */
-int linux_foothold_other(struct linux_pd *pd, size_t thread, const struct linux_stub_call *calls,
-                         size_t count, int64_t *results, struct recap_error *error);
+/* Has another thread make a few calls, all constant, with its stub at `place` of the padding (see
+ * linux_foothold_room), and does not wait for it. */
+int linux_foothold_start(struct linux_pd *pd, size_t thread, size_t place,
+                         const struct linux_stub *stub, struct recap_error *error);
+/* Waits until it has made them: the results, and it is back where it was. */
+int linux_foothold_finish(struct linux_pd *pd, size_t thread, size_t count, int64_t *results,
+                          struct recap_error *error);
+/* From which byte of the padding on stubs of other threads may lie. */
+size_t linux_foothold_room(const struct linux_pd *pd);
 
 /* Writes the header of a workshop that the foothold has just come to. */
 int linux_foothold_settle(struct linux_pd *pd, struct recap_error *error);

@@ -151,18 +151,31 @@ bool linux_stop_stepping(const struct linux_pd *pd, const struct linux_registers
     return home->ending == 0 || home->ending != pd->foothold->signal;
 }
 
-int linux_stop_run(struct linux_pd *pd, size_t index, struct recap_error *error)
+int linux_stop_go(struct linux_pd *pd, size_t index, struct recap_error *error)
 {
     struct linux_thread *thread = &pd->threads[index];
     struct linux_registers *home = thread->home;
-    int ending = home->ending;
-    for (;;) {
+    if (ptrace(linux_stop_stepping(pd, home) ? PTRACE_SYSCALL : PTRACE_CONT, thread->tid, 0,
+               home->signal) != 0)
+        return lost(pd, thread, -errno, error);
+    home->signal = 0;
+    return 0;
+}
+
+int linux_stop_run(struct linux_pd *pd, size_t index, struct recap_error *error)
+{
+    int code = linux_stop_go(pd, index, error);
+    return code ? code : linux_stop_arrive(pd, index, error);
+}
+
+int linux_stop_arrive(struct linux_pd *pd, size_t index, struct recap_error *error)
+{
+    struct linux_thread *thread = &pd->threads[index];
+    struct linux_registers *home = thread->home;
+    int ending = home->ending, code = 0;
+    for (; code == 0; code = linux_stop_go(pd, index, error)) {
         struct linux_stopped stopped;
         int arrived;
-        if (ptrace(linux_stop_stepping(pd, home) ? PTRACE_SYSCALL : PTRACE_CONT, thread->tid, 0,
-                   home->signal) != 0)
-            return lost(pd, thread, -errno, error);
-        home->signal = 0;
         linux_stop_wait(thread->tid, 0, &stopped);
         switch (stopped.stop) {
         case LINUX_STOP_TRAP:
@@ -195,4 +208,5 @@ int linux_stop_run(struct linux_pd *pd, size_t index, struct recap_error *error)
             return gone(pd, thread, error);
         }
     }
+    return code;
 }
