@@ -4,6 +4,7 @@
  * capability at its selector, memory, threads, ties, attributes, verify. Whatever fails, the
  * cleanup of `struct work` closes the PDs, which were never started and so leave nothing behind.
  */
+#include "engine/check_beside.h"
 #include "engine/engine.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct work {
     recap_badge *badges; /* by object id */
     const char **specs;  /* by object id: what binds it, or NULL */
     struct recap_creation creation;
+    bool beside; /* the image is checked while its memory is loaded */
     struct recap_error *error;
 };
 
@@ -262,16 +264,10 @@ static int verify_all(struct work *work)
     return result;
 }
 
-static int restore(struct work *work)
+/* Everything that is in a PD: capabilities, memory, threads. */
+static int fill_pds(struct work *work)
 {
-    progress(work, "objects", 0, work->graph->object_count);
-    int result = match_bindings(work);
-    if (result == 0)
-        result = require_bindings(work);
-    if (result == 0)
-        result = make_pds(work);
-    if (result == 0)
-        result = recap_order(work->graph, make_object, work, work->error);
+    int result = 0;
     for (size_t i = 0; result == 0 && i < work->graph->pd_count; i++) {
         progress(work, "capabilities", i, work->graph->pd_count);
         result = install_slots(work, i);
@@ -282,6 +278,37 @@ static int restore(struct work *work)
             result = work->ops->threads_set(work->pds[i], work->graph, &work->graph->pds[i],
                                             work->error);
     }
+    return result;
+}
+
+/* Damage explains whatever else failed. */
+static int check_done(struct work *work, struct recap_check_beside *check, int result)
+{
+    struct recap_error damage;
+    int checked = recap_check_beside_end(check, &damage);
+    if (checked < 0)
+        *work->error = damage;
+    return checked < 0 ? checked : result;
+}
+
+static int restore(struct work *work)
+{
+    progress(work, "objects", 0, work->graph->object_count);
+    int result = match_bindings(work);
+    if (result == 0)
+        result = require_bindings(work);
+    if (result == 0)
+        result = make_pds(work);
+    if (result < 0)
+        return result;
+    result = recap_order(work->graph, make_object, work, work->error);
+    /* Only now: processes are made and namespaces entered by a command of one thread. */
+    struct recap_check_beside check = {0};
+    if (work->beside)
+        recap_check_beside_start(&check, work->image);
+    if (result == 0)
+        result = fill_pds(work);
+    result = check_done(work, &check, result);
     if (result == 0)
         result = tie_objects(work);
     for (size_t i = 0; result == 0 && i < work->graph->pd_count; i++)
@@ -308,7 +335,8 @@ int recap_engine_restore(struct recap_kernel *kernel, struct recap_image *image,
         return recap_refuse(work.error, RECAP_DAMAGED, -ENOEXEC,
                             "the image is of a component on %s for %s, and this is %s for %s",
                             graph->kernel, graph->machine, kernel->ops->name, kernel->ops->machine);
-    if (!options->lazy) {
+    work.beside = !options->lazy && recap_check_beside_pays(graph);
+    if (!options->lazy && !work.beside) {
         int result = recap_image_check(image, work.error);
         if (result < 0)
             return result;
