@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,22 +20,16 @@ static void need(int result, const char *what)
     exit(1);
 }
 
-static void make_file(const char *path)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    need(fd, path);
-    close(fd);
-}
-
-/* Null stays, by way of a place that is kept meanwhile. */
 static void hide_devices(void)
 {
-    need(mount("fuzz", "/tmp", "tmpfs", 0, "size=1m,nr_inodes=1k"), "mounting over /tmp");
-    make_file("/tmp/null");
-    need(mount("/dev/null", "/tmp/null", NULL, MS_BIND, NULL), "keeping /dev/null");
+    int null = open_tree(AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    need(null, "keeping /dev/null");
     need(mount("fuzz", "/dev", "tmpfs", 0, "size=1m,nr_inodes=1k"), "mounting over /dev");
-    make_file("/dev/null");
-    need(mount("/tmp/null", "/dev/null", NULL, MS_BIND, NULL), "placing /dev/null");
+    int place = open("/dev/null", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    need(place, "making /dev/null");
+    close(place);
+    need(move_mount(null, "", AT_FDCWD, "/dev/null", MOVE_MOUNT_F_EMPTY_PATH), "placing /dev/null");
+    close(null);
 }
 
 static void make_writable(const char *folder)
@@ -48,13 +43,17 @@ void sandbox_enter(int argc, char **argv)
 {
     static const char prefix[] = "-artifact_prefix=";
     struct mount_attr unwritable = {.attr_set = MOUNT_ATTR_RDONLY};
-    /* Absolute names, of before what is below is mounted over. */
     char *kept[argc];
     for (int i = 1; i < argc; i++) {
-        char *name = strncmp(argv[i], prefix, sizeof prefix - 1) == 0
-                         ? strndup(argv[i], strrchr(argv[i], '/') - argv[i]) + sizeof prefix - 1
-                         : argv[i];
-        kept[i] = *name == '-' ? NULL : realpath(name, NULL);
+        char *name = strdup(argv[i]);
+        char *end = name ? strrchr(name, '/') : NULL;
+        bool findings = end && strncmp(name, prefix, sizeof prefix - 1) == 0;
+        if (findings)
+            *end = '\0';
+        kept[i] = !name || (*name == '-' && !findings)
+                      ? NULL
+                      : realpath(findings ? name + sizeof prefix - 1 : name, NULL);
+        free(name);
     }
     need(unshare((geteuid() ? CLONE_NEWUSER : 0) | CLONE_NEWNS | CLONE_NEWNET), "unshare");
     need(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "making mounts private");
@@ -64,4 +63,6 @@ void sandbox_enter(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         if (kept[i])
             make_writable(kept[i]);
+    for (int i = 1; i < argc; i++)
+        free(kept[i]);
 }
