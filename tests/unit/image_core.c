@@ -94,7 +94,8 @@ static void add_region(struct recap_graph *graph, struct recap_pd_image *pd, con
     int name = 0;
     assert_true(sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %" SCNu64 " %n", &start,
                        &end, permissions, &offset, &inode, &name) == 5);
-    if (strstr(line, "[vvar") || strstr(line, "[vsyscall]"))
+    /* What cannot be read, and the shadow memory of a sanitizer. */
+    if (strstr(line, "[vvar") || strstr(line, "[vsyscall]") || end - start > 1 << 30)
         return;
     struct recap_region *region = recap_graph_add_region(graph, pd);
     *region = (struct recap_region){
