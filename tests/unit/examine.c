@@ -90,10 +90,12 @@ static void be_plain(void)
 
 static void have_child(void)
 {
+    pid_t parent = getpid();
     if (fork() == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (;;)
+        while (getppid() == parent)
             pause();
+        _exit(0);
     }
 }
 
