@@ -87,21 +87,41 @@ static int explain(struct linux_pd *pd, int code, struct recap_error *error)
     return code;
 }
 
-/* When the thread last ran, on the scheduler's clock; -1: unknown. */
-static int64_t last_ran(int directory, const char *path)
+/* What the scheduler knows of a thread; each -1 where this kernel does not tell. */
+struct schedule {
+    int64_t ran_ns;   /* when it last ran, on the scheduler's clock */
+    int64_t switches; /* how often it went to sleep by itself */
+};
+
+static const char *schedule_value(const char *text, const char *name)
 {
-    char text[512];
-    if (read_text(directory, path, text, sizeof text) != 0)
-        return -1;
-    const char *field = strstr(text, "se.exec_start");
+    const char *field = strstr(text, name);
     field = field ? strchr(field, ':') : NULL;
-    if (!field)
-        return -1;
+    return field ? field + 1 : NULL;
+}
+
+static struct schedule read_schedule(int directory, const char *path)
+{
+    char text[1024];
+    struct schedule schedule = {-1, -1};
+    if (read_text(directory, path, text, sizeof text) != 0)
+        return schedule;
     char *end;
-    int64_t ms = strtoll(field + 1, &end, 10);
-    if (*end != '.')
-        return -1;
-    return ms * 1000000 + strtoll(end + 1, NULL, 10);
+    const char *value = schedule_value(text, "se.exec_start");
+    int64_t ms = value ? strtoll(value, &end, 10) : 0;
+    if (value && *end == '.')
+        schedule.ran_ns = ms * 1000000 + strtoll(end + 1, NULL, 10);
+    value = schedule_value(text, "nr_voluntary_switches");
+    if (value)
+        schedule.switches = strtoll(value, NULL, 10);
+    return schedule;
+}
+
+static struct schedule thread_schedule(const struct linux_pd *pd, pid_t tid)
+{
+    char path[48];
+    snprintf(path, sizeof path, "task/%d/sched", tid);
+    return read_schedule(pd->proc, path);
 }
 
 static struct linux_thread *find_thread(struct linux_pd *pd, pid_t tid)
@@ -155,10 +175,11 @@ static int seize(struct linux_pd *pd, pid_t tid, int64_t now, struct recap_error
     }
     thread->seized = true;
     if (now >= 0) {
-        char path[48];
-        snprintf(path, sizeof path, "task/%d/sched", tid);
-        int64_t ran = last_ran(pd->proc, path);
-        thread->home->blocked_ns = ran < 0 ? -1 : ran < now ? now - ran : 0;
+        struct schedule schedule = thread_schedule(pd, tid);
+        thread->home->blocked_ns = schedule.ran_ns < 0     ? -1
+                                   : schedule.ran_ns < now ? now - schedule.ran_ns
+                                                           : 0;
+        thread->home->switches = schedule.switches;
     }
     return 0;
 }
@@ -266,6 +287,18 @@ static void find_way_home(struct linux_registers *home)
     }
 }
 
+/* A thread that went on after its schedule was read and waits anew now would have its new timeout
+ * shortened by the old wait. Since then it may only have gone to sleep once: in our stop. */
+static void confirm_wait(const struct linux_pd *pd, struct linux_thread *thread)
+{
+    struct linux_registers *home = thread->home;
+    int64_t result = (int64_t)home->stopped.rax;
+    if (home->blocked_ns > 0 && (int64_t)home->stopped.orig_rax >= 0 &&
+        (result == -ERESTART_RESTARTBLOCK || result == -EINTR) &&
+        (home->switches < 0 || thread_schedule(pd, thread->tid).switches != home->switches + 1))
+        home->blocked_ns = -1;
+}
+
 static int read_registers(struct linux_pd *pd, struct linux_thread *thread,
                           struct recap_error *error)
 {
@@ -278,6 +311,7 @@ static int read_registers(struct linux_pd *pd, struct linux_thread *thread,
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "thread %d runs 32-bit code, and only 64-bit is supported",
                             thread->tid);
+    confirm_wait(pd, thread);
     if ((int64_t)r->orig_rax >= 0 && (int64_t)r->rax == -EINTR && !home->group_stopped &&
         waited_in_vain(r->orig_rax)) {
         /* The kernel then decides when the thread goes on: -EINTR if a handler runs, else again.
@@ -321,8 +355,8 @@ static int await(struct linux_pd *pd, struct linux_thread *thread, struct recap_
                               "thread %d of process %d waits in the kernel and does not stop",
                               thread->tid, pd->pid);
         case LINUX_STOP_SIGNAL:
-            /* It is received as ever: the thread stops again before the handler's first instruction,
-             * and no other signal overtakes this one. */
+            /* It is received as ever: the thread stops again before the handler's first
+             * instruction, and no other signal overtakes this one. */
             ptrace(PTRACE_CONT, thread->tid, 0, stopped.signal);
             continue;
         default:
@@ -398,7 +432,7 @@ static int stop_all(struct linux_pd *pd, struct recap_error *error)
         return explain(pd, -ESRCH, error);
     }
     sched_yield();
-    int64_t now = last_ran(AT_FDCWD, "/proc/thread-self/sched");
+    int64_t now = read_schedule(AT_FDCWD, "/proc/thread-self/sched").ran_ns;
     size_t waited = 0;
     int code = seize_all(pd, tasks, now, error);
     /* Until a look at all of them finds none but stopped ones: those make no others. */
