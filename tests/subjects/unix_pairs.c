@@ -76,6 +76,12 @@ int main(void)
     close(closed[1]);
     close(reset[1]);
     close(counter);
+    int far[2], carrier[2];
+    subject_need(socketpair(AF_UNIX, SOCK_STREAM, 0, far) == 0 &&
+                     socketpair(AF_UNIX, SOCK_STREAM, 0, carrier) == 0 &&
+                     write(far[0], "far", 3) == 3 && send_with(carrier[0], "end", far[1]),
+                 "send: %m");
+    close(far[1]); /* from here on that end is only in flight */
     struct ucred before, after = {0};
     socklen_t length = sizeof before;
     getsockopt(packet[0], SOL_SOCKET, SO_PEERCRED, &before, &length);
@@ -117,6 +123,10 @@ int main(void)
     subject_check(getsockopt(reset[0], SOL_SOCKET, SO_ERROR, &now, &length) == 0 &&
                       now == ECONNRESET,
                   "the reset is lost");
+    int end = expect(carrier[1], "end", 100);
+    expect(end, "far", 100);
+    subject_check(write(end, "reply", 5) == 5, "write: %m");
+    expect(far[0], "reply", 100);
     length = sizeof after;
     getsockopt(packet[0], SOL_SOCKET, SO_PEERCRED, &after, &length);
     subject_check(after.pid == before.pid && after.uid == before.uid && after.gid == before.gid,

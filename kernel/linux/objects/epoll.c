@@ -14,6 +14,7 @@
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/stopped.h"
+#include "kernel/linux/objects/unix.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -163,6 +164,12 @@ static int find_target(struct linux_kernel *kernel, const struct linux_descripti
         return linux_badge_at(kernel, (struct linux_home){set->pid, entry->number}, &entry->target,
                               error);
     entry->target = linux_badge_find(kernel, match, &search);
+    if (!entry->target) {
+        int result = linux_unix_enter_in_flight(kernel, error);
+        if (result < 0)
+            return result;
+        entry->target = linux_badge_find(kernel, match, &search);
+    }
     if (!entry->target)
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "the epoll set watches, as descriptor %d, an object that no selector "

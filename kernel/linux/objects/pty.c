@@ -28,8 +28,7 @@ static bool recognise(const struct linux_description *description)
            description->status.st_rdev == makedev(5, 2);
 }
 
-/* --- finding a master
- * ------------------------------------------------------------------------------- */
+/* --- finding a master ------------------------------------------------------ */
 
 static bool is_master_of(void *context, recap_badge badge, struct linux_home home)
 {
@@ -63,8 +62,7 @@ static bool is_end_of(void *context, recap_badge badge, struct linux_home home)
            major(status.st_rdev) <= 143 && minor(status.st_rdev) == index;
 }
 
-/* --- describe
- * --------------------------------------------------------------------------------------- */
+/* --- describe -------------------------------------------------------------- */
 
 static int number_of(int fd, unsigned long request)
 {
@@ -127,8 +125,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     return 0;
 }
 
-/* --- create
- * ------------------------------------------------------------------------------------------ */
+/* --- create ---------------------------------------------------------------- */
 
 static void close_all(const int *fds, size_t count)
 {

@@ -335,8 +335,7 @@ int linux_socket_options_describe(int fd, struct recap_arena *arena, struct reca
     return describe_filter(fd, arena, options, error);
 }
 
-/* --- setting
- * -------------------------------------------------------------------------------------- */
+/* --- setting --------------------------------------------------------------- */
 
 static const struct option *option_named(const char *name)
 {

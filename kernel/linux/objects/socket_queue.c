@@ -44,10 +44,11 @@ static int reserve(void *place, size_t *room, size_t needed)
     return 0;
 }
 
-void linux_socket_queue_clear(struct linux_socket_queue *queue, size_t keep)
+void linux_socket_queue_clear(struct linux_socket_queue *queue)
 {
-    for (size_t i = keep; i < queue->fd_count; i++)
-        close(queue->fds[i]);
+    for (size_t i = 0; i < queue->fd_count; i++)
+        if (queue->fds[i] >= 0)
+            close(queue->fds[i]);
     if (queue->data_room)
         munmap(queue->data, queue->data_room);
     if (queue->message_room)
@@ -228,7 +229,7 @@ int linux_socket_peek(int fd, int type, struct linux_socket_queue *queue, struct
     struct task task = {fd, type == SOCK_STREAM, type == SOCK_SEQPACKET, &found};
     int result = linux_apart(CLONE_FILES, peek_all, &task);
     if (result < 0) {
-        linux_socket_queue_clear(&found, 0);
+        linux_socket_queue_clear(&found);
         return recap_fail(error, result, "peeking at what waits in a socket");
     }
     *queue = found;

@@ -33,7 +33,7 @@ struct linux_socket_queue {
  * socket other than a stream must not have a pending error: it would be taken. */
 int linux_socket_peek(int fd, int type, struct linux_socket_queue *queue,
                       struct recap_error *error);
-/* Frees the memory, and closes the descriptors from number `keep` on. */
-void linux_socket_queue_clear(struct linux_socket_queue *queue, size_t keep);
+/* Frees the memory, and closes the descriptors that are not -1. */
+void linux_socket_queue_clear(struct linux_socket_queue *queue);
 
 #endif

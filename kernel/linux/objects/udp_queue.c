@@ -18,7 +18,7 @@
 
 static void release(void *data)
 {
-    linux_socket_queue_clear(data, 0);
+    linux_socket_queue_clear(data);
     free(data);
 }
 
@@ -54,7 +54,7 @@ int linux_udp_queue_describe(struct linux_kernel *kernel, recap_badge badge, int
             return recap_fail(error, -ENOMEM, "looking into a UDP socket");
         linux_badge_keep(kernel, badge, queue, release);
     }
-    linux_socket_queue_clear(queue, 0);
+    linux_socket_queue_clear(queue);
     int result = linux_socket_peek(fd, SOCK_DGRAM, queue, error);
     if (result < 0 || !queue->count)
         return result;
@@ -88,8 +88,7 @@ ssize_t linux_udp_queue_content(struct linux_kernel *kernel, recap_badge badge, 
     return (ssize_t)size;
 }
 
-/* --- fill
- * --------------------------------------------------------------------------------------------- */
+/* --- fill ------------------------------------------------------------------ */
 
 /* The restored socket that sends with that address: -1 without one. */
 static int inside_sender(struct linux_kernel *kernel, const struct recap_creation *creation,

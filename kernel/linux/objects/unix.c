@@ -133,8 +133,7 @@ static int outside(const struct finding *finding, const char *peer_name)
     return 0;
 }
 
-/* --- where it is bound
- * ---------------------------------------------------------------------------- */
+/* --- where it is bound ----------------------------------------------------- */
 
 /* Of a socket that others may still find by its file. */
 static int describe_file(const struct finding *finding)
@@ -188,8 +187,7 @@ static int describe_name(const struct finding *finding)
     return diag->name[0] && found_by_file ? describe_file(finding) : 0;
 }
 
-/* --- connections
- * ---------------------------------------------------------------------------------- */
+/* --- connections ----------------------------------------------------------- */
 
 struct listener_search {
     const char *name;
@@ -282,6 +280,20 @@ static int describe_half(const struct finding *finding)
     return 0;
 }
 
+/* 1: it may be in flight, which is looked at once the component is stopped. */
+static int find_in_flight(const struct finding *finding, uint32_t inode, recap_badge *badge)
+{
+    struct linux_home home;
+    int any = linux_unix_enter_in_flight(finding->kernel, finding->error);
+    if (any <= 0)
+        return any;
+    *badge = linux_unix_inside(finding->kernel, inode);
+    if (*badge || linux_badge_home(finding->kernel, finding->badge, &home) < 0)
+        return 0;
+    int stopped = linux_home_is_stopped(home, finding->error);
+    return stopped < 0 ? stopped : !stopped;
+}
+
 static int describe_connected(const struct finding *finding)
 {
     const struct linux_unix_diag *diag = finding->diag;
@@ -300,6 +312,11 @@ static int describe_connected(const struct finding *finding)
                            ? linux_unix_name_text(finding->arena, peer->name, peer->name_length)
                            : NULL;
     recap_badge other = linux_unix_inside(finding->kernel, diag->peer);
+    if (!other) {
+        result = find_in_flight(finding, diag->peer, &other);
+        if (result != 0)
+            return result < 0 ? result : 0;
+    }
     bool mutual = peer->peer == diag->inode;
     if (!other && datagram && !mutual && name && (name[0] == '/' || name[0] == '@')) {
         recap_put_bytes(finding->arena, finding->ties, "target-name", peer->name,
@@ -321,8 +338,7 @@ static int describe_connected(const struct finding *finding)
     return 0;
 }
 
-/* --- listening
- * ------------------------------------------------------------------------------------ */
+/* --- listening ------------------------------------------------------------- */
 
 static int describe_pending(const struct finding *finding)
 {
@@ -358,8 +374,7 @@ static int describe_listening(const struct finding *finding)
     return describe_pending(finding);
 }
 
-/* --- all together
- * --------------------------------------------------------------------------------- */
+/* --- all together ---------------------------------------------------------- */
 
 static int find_out(struct finding *finding)
 {
@@ -400,9 +415,9 @@ static int describe_inside(struct finding *finding)
     if (stopped < 0)
         result = stopped;
     else if (stopped)
-        result =
-            linux_unix_queue_describe(finding->kernel, finding->badge, finding->fd, finding->arena,
-                                      finding->object, finding->ties, finding->error);
+        result = linux_unix_queue_describe(finding->kernel, finding->badge, finding->fd,
+                                           finding->diag->type, finding->arena, finding->object,
+                                           finding->ties, finding->error);
     return result;
 }
 

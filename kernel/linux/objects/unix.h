@@ -25,7 +25,10 @@
 
 /* What is kept with the badge of a Unix socket. */
 struct linux_unix_kept {
-    struct linux_socket_queue queue; /* as describe found it */
+    struct linux_socket_queue queue; /* as it was found at `moment` (see linux.h), if `looked` */
+    recap_badge *carried;            /* what its descriptors refer to */
+    uint64_t moment;
+    bool looked;
     int other; /* made by create: the other end of the pair, until its own create takes it; -1 */
     int place; /* an O_PATH descriptor of the file that it is bound to; -1 */
     bool filled;
@@ -38,15 +41,23 @@ struct linux_unix_kept *linux_unix_keep(struct linux_kernel *kernel, recap_badge
 const char *linux_unix_type_name(int type);
 int linux_unix_type_number(const char *name);
 
+/* unix_flight.c: what waits in a socket whose holder is stopped. It is looked at once and kept: an
+ * empty datagram shows itself only the first time. */
+int linux_unix_look(struct linux_kernel *kernel, recap_badge badge, int fd, int type,
+                    const struct linux_unix_kept **found, struct recap_error *error);
 /* unix_queue.c: writes "queue" into `ties` and the length of its bytes into the object. */
-int linux_unix_queue_describe(struct linux_kernel *kernel, recap_badge badge, int fd,
+int linux_unix_queue_describe(struct linux_kernel *kernel, recap_badge badge, int fd, int type,
                               struct recap_arena *arena, struct recap_object *object,
                               struct recap_value *ties, struct recap_error *error);
 ssize_t linux_unix_queue_content(struct linux_kernel *kernel, recap_badge badge, uint64_t offset,
                                  void *buffer, size_t size, struct recap_error *error);
-/* Refills the queue of a socket that create made. */
+/* unix_fill.c: refills the queue of a socket that create made. */
 int linux_unix_queue_fill(struct linux_pd *pd, const struct recap_creation *creation,
                           const struct recap_object *object, struct recap_error *error);
+/* Enters what is in flight in any Unix socket that is known, so that it counts as inside. 1 if
+ * there is anything, but while the component runs it is not looked at; else 0, or a negative errno.
+ */
+int linux_unix_enter_in_flight(struct linux_kernel *kernel, struct recap_error *error);
 /* The badge of a socket inside the checkpoint with that inode, or 0. */
 recap_badge linux_unix_inside(struct linux_kernel *kernel, uint32_t inode);
 /* The address by which a socket that create made is reached. */

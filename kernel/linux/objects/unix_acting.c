@@ -58,8 +58,7 @@ void linux_unix_credentials_describe(int fd, struct recap_arena *arena, struct r
         linux_unix_credentials_put(arena, state, "peer-credentials", &credentials);
 }
 
-/* --- acting
- * ------------------------------------------------------------------------------------------ */
+/* --- acting ---------------------------------------------------------------- */
 
 /* A batch in the process that acts, under the user and group that it acted as. */
 struct act {

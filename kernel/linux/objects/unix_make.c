@@ -41,8 +41,7 @@ static void clear_making(struct making *making)
     free(making->path);
 }
 
-/* --- a socket file
- * ---------------------------------------------------------------------------------- */
+/* --- a socket file --------------------------------------------------------- */
 
 /* Runs when the kernel is closed, after the descriptors that we held ourselves: if nobody holds the
  * socket then, the restore has failed, and leaves no file behind. */
@@ -104,8 +103,7 @@ static int bind_name(struct making *making)
                            making->error);
 }
 
-/* --- create
- * ------------------------------------------------------------------------------------------- */
+/* --- create ---------------------------------------------------------------- */
 
 static int plain(struct making *making)
 {
@@ -221,8 +219,7 @@ int linux_unix_create(struct linux_kernel *kernel, const struct recap_creation *
     return result;
 }
 
-/* --- tie
- * ---------------------------------------------------------------------------------------------- */
+/* --- tie ------------------------------------------------------------------- */
 
 static int connect_at_once(int fd, const struct sockaddr_storage *address, socklen_t length)
 {

@@ -1,44 +1,14 @@
-/* unix_queue.c: what waits in a Unix socket: bytes and datagrams, who sent them, and the
+/* unix_queue.c: what waits in a Unix socket, described: bytes and datagrams, who sent them, and the
  * capabilities in flight with them. */
-#include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/unix.h"
 #include "kernel/linux/objects/unix_diag.h"
 #include "kernel/linux/objects/unix_name.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
-
-static void release(void *data)
-{
-    struct linux_unix_kept *kept = data;
-    linux_socket_queue_clear(&kept->queue, kept->queue.fd_count);
-    linux_close_descriptor(&kept->other);
-    linux_close_descriptor(&kept->place);
-    free(kept);
-}
-
-struct linux_unix_kept *linux_unix_keep(struct linux_kernel *kernel, recap_badge badge)
-{
-    struct linux_unix_kept *kept = linux_badge_kept(kernel, badge);
-    if (kept)
-        return kept;
-    kept = calloc(1, sizeof *kept);
-    if (!kept)
-        return NULL;
-    kept->other = kept->place = -1;
-    linux_badge_keep(kernel, badge, kept, release);
-    return kept;
-}
-
-/* --- describe
- * --------------------------------------------------------------------------------------- */
 
 struct name_search {
     const char *name;
@@ -82,70 +52,59 @@ static int put_sender(struct linux_kernel *kernel, const struct linux_socket_mes
 }
 
 static int put_message(struct linux_kernel *kernel, const struct linux_socket_message *message,
-                       int *fds, bool datagram, struct recap_arena *arena, struct recap_value *list,
-                       struct recap_error *error)
+                       const recap_badge *carried, bool datagram, struct recap_arena *arena,
+                       struct recap_value *list, struct recap_error *error)
 {
     struct recap_value *record = recap_put_record(arena, list, NULL);
     recap_put_number(arena, record, "length", (int64_t)message->length);
     if (message->has_credentials && message->credentials.pid)
         linux_unix_credentials_put(arena, record, "credentials", &message->credentials);
-    int result = datagram ? put_sender(kernel, message, arena, record, error) : 0;
-    struct recap_value *carried =
+    struct recap_value *objects =
         message->fd_count ? recap_put_list(arena, record, "carries") : NULL;
-    for (size_t i = 0; i < message->fd_count; i++) {
-        recap_badge badge;
-        if (result < 0) {
-            close(fds[i]);
-            continue;
-        }
-        result = linux_badge_own(kernel, fds[i], &badge, error);
-        if (result == 0)
-            recap_put_object(arena, carried, NULL, badge);
-    }
-    return result;
+    for (size_t i = 0; i < message->fd_count; i++)
+        recap_put_object(arena, objects, NULL, carried[i]);
+    return datagram ? put_sender(kernel, message, arena, record, error) : 0;
 }
 
-int linux_unix_queue_describe(struct linux_kernel *kernel, recap_badge badge, int fd,
-                              struct recap_arena *arena, struct recap_object *object,
-                              struct recap_value *ties, struct recap_error *error)
+/* 1 when something waits that can be looked at. */
+static int something_waits(int fd, int type, struct recap_error *error)
 {
-    int type = SOCK_STREAM;
-    socklen_t size = sizeof type;
     struct pollfd poll_one = {.fd = fd, .events = POLLIN | POLLPRI};
-    if (poll(&poll_one, 1, 0) < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+    int left = 0;
+    if (poll(&poll_one, 1, 0) < 0)
         return recap_fail(error, -errno, "looking into a Unix socket");
     if (poll_one.revents & POLLPRI)
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "out-of-band data waits in the socket");
     if (!(poll_one.revents & POLLIN))
         return 0;
-    if ((poll_one.revents & POLLERR) && type != SOCK_STREAM) {
-        int left = 0;
-        if (ioctl(fd, FIONREAD, &left) == 0 && !left)
-            return 0;
-        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                            "the socket holds an error that hides what waits in it");
-    }
-    struct linux_unix_kept *kept = linux_unix_keep(kernel, badge);
-    if (!kept)
-        return recap_fail(error, -ENOMEM, "looking into a Unix socket");
-    struct linux_socket_queue *queue = &kept->queue;
-    linux_socket_queue_clear(queue, queue->fd_count);
-    int result = linux_socket_peek(fd, type, queue, error);
-    if (result < 0 || !queue->count)
+    if (!(poll_one.revents & POLLERR) || type == SOCK_STREAM)
+        return 1;
+    if (ioctl(fd, FIONREAD, &left) == 0 && !left)
+        return 0;
+    return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                        "the socket holds an error that hides what waits in it");
+}
+
+int linux_unix_queue_describe(struct linux_kernel *kernel, recap_badge badge, int fd, int type,
+                              struct recap_arena *arena, struct recap_object *object,
+                              struct recap_value *ties, struct recap_error *error)
+{
+    const struct linux_unix_kept *kept = NULL;
+    int result = something_waits(fd, type, error);
+    if (result <= 0)
+        return result;
+    result = linux_unix_look(kernel, badge, fd, type, &kept, error);
+    if (result < 0 || !kept->queue.count)
         return result;
     struct recap_value *list = recap_put_list(arena, ties, "queue");
-    int *fds = queue->fds;
-    for (size_t i = 0; i < queue->count; i++) {
-        const struct linux_socket_message *message = &queue->messages[i];
-        if (result == 0)
-            result = put_message(kernel, message, fds, type == SOCK_DGRAM, arena, list, error);
-        else
-            for (size_t k = 0; k < message->fd_count; k++)
-                close(fds[k]);
-        fds += message->fd_count;
+    const recap_badge *carried = kept->carried;
+    for (size_t i = 0; result == 0 && i < kept->queue.count; i++) {
+        const struct linux_socket_message *message = &kept->queue.messages[i];
+        result = put_message(kernel, message, carried, type == SOCK_DGRAM, arena, list, error);
+        carried += message->fd_count;
     }
-    object->content = queue->size;
+    object->content = kept->queue.size;
     return result;
 }
 
@@ -160,228 +119,4 @@ ssize_t linux_unix_queue_content(struct linux_kernel *kernel, recap_badge badge,
         size = kept->queue.size - offset;
     memcpy(buffer, kept->queue.data + offset, size);
     return (ssize_t)size;
-}
-
-/* --- fill
- * --------------------------------------------------------------------------------------------- */
-
-enum { MOST_DESCRIPTORS = 253 };
-
-/* One message on its way back into a queue. */
-struct sending {
-    struct linux_pd *pd;
-    const struct recap_creation *creation;
-    const struct recap_object *object;
-    struct recap_error *error;
-    int type;
-    int from; /* sends it */
-    bool close_from;
-    struct sockaddr_storage to;
-    socklen_t to_length; /* 0: where `from` is connected to */
-    const struct recap_value *credentials;
-    int fds[MOST_DESCRIPTORS];
-    size_t fd_count;
-};
-
-static void clear_sending(struct sending *sending)
-{
-    for (size_t i = 0; i < sending->fd_count; i++)
-        close(sending->fds[i]);
-    if (sending->close_from)
-        close(sending->from);
-}
-
-socklen_t linux_unix_reach(struct linux_kernel *kernel, const struct recap_creation *creation,
-                           const struct recap_object *object, struct sockaddr_storage *address)
-{
-    const struct linux_unix_kept *kept = linux_badge_kept(kernel, creation->badges[object->id]);
-    struct sockaddr_un *un = (struct sockaddr_un *)address;
-    const void *name;
-    size_t length;
-    if (recap_get_bytes(object->state, "name", &name, &length) < 0 || !length)
-        return 0;
-    if (!*(const char *)name)
-        return linux_unix_address(name, length, un);
-    if (!kept || kept->place < 0)
-        return 0;
-    char path[64];
-    int used = snprintf(path, sizeof path, "/proc/self/fd/%d", kept->place);
-    return linux_unix_address(path, (size_t)used, un);
-}
-
-static int own_descriptor(struct sending *sending, uint64_t object)
-{
-    if (!recap_graph_object(sending->creation->graph, object))
-        return linux_state_damaged(sending->object, "queue", sending->error);
-    int result = linux_badge_fd(sending->pd->kernel, sending->creation->badges[object],
-                                &sending->from, sending->error);
-    sending->close_from = result == 0;
-    return result;
-}
-
-/* Who sends: the other end of a connection, the socket that sent it, or one made for the occasion.
- */
-static int find_sender(struct sending *sending, const struct recap_value *message)
-{
-    const struct recap_value *ties = recap_member(sending->object->state, "ties");
-    const struct linux_unix_kept *kept =
-        linux_badge_kept(sending->pd->kernel, sending->creation->badges[sending->object->id]);
-    uint64_t object;
-    const void *name;
-    size_t length;
-    bool datagram = sending->type == SOCK_DGRAM;
-    if (datagram && recap_get_object(message, "sender", &object) == 0) {
-        sending->to_length =
-            linux_unix_reach(sending->pd->kernel, sending->creation, sending->object, &sending->to);
-        return own_descriptor(sending, object);
-    }
-    bool named = recap_get_bytes(message, "sender-name", &name, &length) == 0;
-    if (!named && recap_get_object(ties, "peer", &object) == 0)
-        return own_descriptor(sending, object);
-    if (!named && kept && kept->other >= 0) {
-        sending->from = kept->other;
-        return 0;
-    }
-    sending->to_length =
-        linux_unix_reach(sending->pd->kernel, sending->creation, sending->object, &sending->to);
-    if (!datagram || !sending->to_length)
-        return recap_refuse(sending->error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                            "nobody can send to the socket what waited in it");
-    sending->from = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (sending->from < 0)
-        return recap_fail(sending->error, -errno, "refilling a socket");
-    sending->close_from = true;
-    return named ? linux_unix_bind(sending->from, name, length, NULL, sending->error) : 0;
-}
-
-static int find_carried(struct sending *sending, const struct recap_value *message)
-{
-    for (const struct recap_value *v = recap_items(message, "carries"); v; v = v->next) {
-        if (v->type != RECAP_OBJECT || sending->fd_count == MOST_DESCRIPTORS ||
-            !recap_graph_object(sending->creation->graph, v->u.object))
-            return linux_state_damaged(sending->object, "queue", sending->error);
-        int result = linux_badge_fd(sending->pd->kernel, sending->creation->badges[v->u.object],
-                                    &sending->fds[sending->fd_count], sending->error);
-        if (result < 0)
-            return result;
-        sending->fd_count++;
-    }
-    return 0;
-}
-
-static void put_control(struct msghdr *header, char *room, int type, const void *data,
-                        size_t length)
-{
-    struct cmsghdr *c = (struct cmsghdr *)(room + header->msg_controllen);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = type;
-    c->cmsg_len = CMSG_LEN(length);
-    memcpy(CMSG_DATA(c), data, length);
-    header->msg_control = room;
-    header->msg_controllen += CMSG_SPACE(length);
-}
-
-static bool get_credentials(const struct sending *sending, struct ucred *credentials)
-{
-    if (!linux_unix_credentials_get(sending->credentials, credentials))
-        return false;
-    if (credentials->pid == sending->pd->vpid)
-        credentials->pid = sending->pd->pid;
-    return true;
-}
-
-/* Sends `length` bytes, with what goes with the first of them. */
-static int send_message(struct sending *sending, const char *data, size_t length)
-{
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int)) +
-                                          CMSG_SPACE(sizeof(struct ucred))] = {0};
-    struct ucred credentials;
-    bool first = true;
-    do {
-        struct iovec part = {(char *)data, length};
-        struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-        if (sending->to_length) {
-            header.msg_name = &sending->to;
-            header.msg_namelen = sending->to_length;
-        }
-        if (first && sending->fd_count)
-            put_control(&header, control, SCM_RIGHTS, sending->fds,
-                        sending->fd_count * sizeof(int));
-        if (sending->credentials && get_credentials(sending, &credentials))
-            put_control(&header, control, SCM_CREDENTIALS, &credentials, sizeof credentials);
-        ssize_t sent = sendmsg(sending->from, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent < 0 && errno == EPERM && sending->credentials)
-            return recap_refuse(sending->error, RECAP_FAILED, -EPERM,
-                                "only root may send again what process %d had sent to a socket "
-                                "that asks for credentials",
-                                credentials.pid);
-        if (sent < 0)
-            return recap_fail(sending->error, -errno, "refilling a socket");
-        data += sent;
-        length -= (size_t)sent;
-        first = false;
-    } while (length && sending->type == SOCK_STREAM);
-    return 0;
-}
-
-/* Sending under SO_PASSCRED gives a socket without a name one: not this time. */
-static void pass_credentials(int fd, int on, int *old)
-{
-    socklen_t size = sizeof *old;
-    if (old && getsockopt(fd, SOL_SOCKET, SO_PASSCRED, old, &size) < 0)
-        *old = 0;
-    setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
-}
-
-static int refill_one(struct sending *sending, const struct recap_value *message, uint64_t offset,
-                      size_t length)
-{
-    char *data = malloc(length + 1);
-    int result = data ? 0 : recap_fail(sending->error, -ENOMEM, "refilling a socket");
-    for (size_t at = 0; result == 0 && at < length;) {
-        ssize_t got = sending->creation->content(sending->creation->context, sending->object->id,
-                                                 offset + at, data + at, length - at);
-        if (got <= 0)
-            result = recap_fail(sending->error, got ? (int)got : -EIO, "refilling a socket");
-        else
-            at += (size_t)got;
-    }
-    sending->credentials = recap_member(message, "credentials");
-    if (result == 0)
-        result = find_sender(sending, message);
-    if (result == 0)
-        result = find_carried(sending, message);
-    if (result == 0) {
-        int old;
-        pass_credentials(sending->from, 0, &old);
-        result = send_message(sending, data, length);
-        pass_credentials(sending->from, old, NULL);
-    }
-    free(data);
-    return result;
-}
-
-int linux_unix_queue_fill(struct linux_pd *pd, const struct recap_creation *creation,
-                          const struct recap_object *object, struct recap_error *error)
-{
-    uint64_t offset = 0;
-    const struct recap_value *list = recap_items(recap_member(object->state, "ties"), "queue");
-    for (const struct recap_value *v = list; v; v = v->next) {
-        int64_t length;
-        if (recap_get_number(v, "length", &length) < 0 || length < 0 ||
-            (uint64_t)length > object->content - offset)
-            return linux_state_damaged(object, "queue", error);
-        __attribute__((cleanup(clear_sending))) struct sending sending = {
-            .pd = pd,
-            .creation = creation,
-            .object = object,
-            .error = error,
-            .type = linux_unix_type_number(recap_text_or_null(object->state, "type")),
-            .from = -1};
-        int result = refill_one(&sending, v, offset, (size_t)length);
-        if (result < 0)
-            return result;
-        offset += (uint64_t)length;
-    }
-    return 0;
 }

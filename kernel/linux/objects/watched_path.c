@@ -20,8 +20,7 @@ static bool is_it(const struct linux_watched *watched, const char *path)
            status.st_ino == watched->inode;
 }
 
-/* --- by handle
- * --------------------------------------------------------------------------------------- */
+/* --- by handle ------------------------------------------------------------- */
 
 static bool by_handle_in(const struct linux_watched *watched, const char *mount,
                          char path[PATH_MAX])
@@ -61,8 +60,7 @@ static bool by_handle(const struct linux_watched *watched, char path[PATH_MAX])
     return found;
 }
 
-/* --- by looking around
- * --------------------------------------------------------------------------------- */
+/* --- by looking around ----------------------------------------------------- */
 
 /* Looks at a directory and what is in it. */
 static bool in_directory(const struct linux_watched *watched, const char *directory,

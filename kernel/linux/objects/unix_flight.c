@@ -1,0 +1,134 @@
+/* unix_flight.c: looking into Unix sockets, once while the component is stopped; and the
+ * capabilities that are in flight in them. */
+#include "kernel/linux/objects/fdinfo.h"
+#include "kernel/linux/objects/status_flags.h"
+#include "kernel/linux/objects/stopped.h"
+#include "kernel/linux/objects/unix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void release(void *data)
+{
+    struct linux_unix_kept *kept = data;
+    linux_socket_queue_clear(&kept->queue);
+    free(kept->carried);
+    linux_close_descriptor(&kept->other);
+    linux_close_descriptor(&kept->place);
+    free(kept);
+}
+
+struct linux_unix_kept *linux_unix_keep(struct linux_kernel *kernel, recap_badge badge)
+{
+    struct linux_unix_kept *kept = linux_badge_kept(kernel, badge);
+    if (kept)
+        return kept;
+    kept = calloc(1, sizeof *kept);
+    if (!kept)
+        return NULL;
+    kept->other = kept->place = -1;
+    linux_badge_keep(kernel, badge, kept, release);
+    return kept;
+}
+
+/* Gives each descriptor that came with the queue to its badge. */
+static int own_carried(struct linux_kernel *kernel, struct linux_unix_kept *kept,
+                       struct recap_error *error)
+{
+    struct linux_socket_queue *queue = &kept->queue;
+    int result = 0;
+    free(kept->carried);
+    kept->carried = calloc(queue->fd_count + 1, sizeof *kept->carried);
+    if (!kept->carried)
+        return recap_fail(error, -ENOMEM, "looking into a Unix socket");
+    for (size_t i = 0; result == 0 && i < queue->fd_count; i++) {
+        int fd = queue->fds[i];
+        queue->fds[i] = -1;
+        result = linux_badge_own(kernel, fd, &kept->carried[i], error);
+    }
+    return result;
+}
+
+int linux_unix_look(struct linux_kernel *kernel, recap_badge badge, int fd, int type,
+                    const struct linux_unix_kept **found, struct recap_error *error)
+{
+    struct linux_unix_kept *kept = linux_unix_keep(kernel, badge);
+    if (!kept)
+        return recap_fail(error, -ENOMEM, "looking into a Unix socket");
+    *found = kept;
+    if (kept->looked && kept->moment == kernel->moment)
+        return 0;
+    linux_socket_queue_clear(&kept->queue);
+    kept->looked = false;
+    int result = linux_socket_peek(fd, type, &kept->queue, error);
+    if (result == 0)
+        result = own_carried(kernel, kept, error);
+    kept->looked = result == 0;
+    kept->moment = kernel->moment;
+    return result;
+}
+
+struct flights {
+    struct linux_kernel *kernel;
+    recap_badge *sockets; /* with something in flight */
+    size_t count;
+    bool out_of_memory;
+};
+
+static bool collect_flights(void *context, recap_badge badge, struct linux_home home)
+{
+    struct flights *flights = context;
+    char path[64], text[512];
+    uint64_t carried;
+    snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", home.pid ? home.pid : getpid(), home.fd);
+    if (linux_procfs_read_into(AT_FDCWD, path, text, sizeof text) < 0 ||
+        !linux_fdinfo_number(text, "scm_fds", 10, &carried) || !carried)
+        return false;
+    if ((flights->count & (flights->count - 1)) == 0) {
+        size_t room = flights->count ? flights->count * 2 : 1;
+        recap_badge *more = reallocarray(flights->sockets, room, sizeof *more);
+        if (!more) {
+            flights->out_of_memory = true;
+            return true;
+        }
+        flights->sockets = more;
+    }
+    flights->sockets[flights->count++] = badge;
+    return false;
+}
+
+static int enter_carried(struct linux_kernel *kernel, recap_badge badge, struct recap_error *error)
+{
+    __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
+    const struct linux_unix_kept *ignored;
+    struct linux_home home;
+    int type = SOCK_STREAM;
+    socklen_t size = sizeof type;
+    int result = linux_badge_home(kernel, badge, &home);
+    if (result == 0)
+        result = linux_home_is_stopped(home, error);
+    if (result <= 0)
+        return result;
+    result = linux_badge_fd(kernel, badge, &fd, error);
+    if (result == 0 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+        result = recap_fail(error, -errno, "looking into a Unix socket");
+    return result ? result : linux_unix_look(kernel, badge, fd, type, &ignored, error);
+}
+
+int linux_unix_enter_in_flight(struct linux_kernel *kernel, struct recap_error *error)
+{
+    struct flights flights = {.kernel = kernel};
+    linux_badge_find(kernel, collect_flights, &flights);
+    int result = flights.out_of_memory
+                     ? recap_fail(error, -ENOMEM, "looking for capabilities in flight")
+                     : 0;
+    for (size_t i = 0; result == 0 && i < flights.count; i++)
+        result = enter_carried(kernel, flights.sockets[i], error);
+    bool any = flights.count > 0;
+    free(flights.sockets);
+    return result < 0 ? result : any;
+}
