@@ -40,10 +40,13 @@ struct linux_badge_entry {
     uint64_t major, minor;
     void *data;
     void (*release)(void *data);
-    /* What request read of it, while the moment lasts (see linux_kernel.moment). */
+    /* What request last read of it, and how long that holds (see linux_kernel.moment). */
     struct linux_description *read;
     uint64_t moment;
 };
+
+/* Of a PD that runs: what was read may not hold by now. */
+#define LINUX_NO_MOMENT UINT64_MAX
 
 /* Descriptions that may be the same as far as their immutable part says: only they are compared. */
 struct linux_badge_class {

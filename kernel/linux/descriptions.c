@@ -124,7 +124,12 @@ int linux_label(struct recap_kernel *kernel, recap_badge badge, struct recap_are
                 const char **label, struct recap_error *error)
 {
     __attribute__((cleanup(subject_clear))) struct subject subject = {0};
-    int result = find_subject(linux_kernel(kernel), badge, &subject, error);
+    const struct linux_badge_entry *entry = linux_badge_entry(linux_kernel(kernel), badge);
+    int result = 0;
+    if (entry && entry->read)
+        subject = (struct subject){.kind = linux_kind_of(entry->read), .description = entry->read};
+    else
+        result = find_subject(linux_kernel(kernel), badge, &subject, error);
     if (result < 0)
         return result;
     struct recap_object object = {0};

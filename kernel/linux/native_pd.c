@@ -166,15 +166,17 @@ uint32_t linux_rights_of(uint32_t open_flags)
     }
 }
 
-/* Keeps what was read for the describe that follows, while nothing can change. */
+/* Keeps what was read: for the describe that follows, as long as nothing can have changed, and for
+ * labels, which speak of what was requested. */
 static void keep_description(struct linux_pd *pd, recap_badge badge)
 {
     struct linux_badge_entry *entry = linux_badge_entry(pd->kernel, badge);
-    if (!pd->suspended || (entry->read && entry->moment == pd->kernel->moment))
+    uint64_t moment = pd->suspended ? pd->kernel->moment : LINUX_NO_MOMENT;
+    if (pd->suspended && entry->read && entry->moment == moment)
         return;
     linux_description_free(entry->read);
     entry->read = linux_description_copy(&pd->walk->room.description);
-    entry->moment = pd->kernel->moment;
+    entry->moment = moment;
 }
 
 static int read_capability(struct linux_pd *pd, recap_selector selector, struct recap_cap *cap,

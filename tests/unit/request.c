@@ -254,8 +254,11 @@ static void test_a_replaced_home_is_noticed(void **state)
     dup2(open("/dev/zero", O_RDONLY), fd);
     assert_int_equal(linux_badge_fd(f.pd.kernel, badge, &got, NULL), -ESTALE);
     struct recap_arena *arena = recap_arena_new();
+    struct recap_object object = {.id = 1};
     const char *label;
-    assert_int_equal(linux_label(f.kernel, badge, arena, &label, NULL), -ESTALE);
+    assert_int_equal(linux_describe(f.kernel, badge, arena, &object, NULL), -ESTALE);
+    assert_int_equal(linux_label(f.kernel, badge, arena, &label, NULL), 0);
+    assert_non_null(strstr(label, "/dev/null")); /* what was requested */
     badge = at(&f, (recap_selector)fd).badge;
     assert_int_equal(linux_label(f.kernel, badge, arena, &label, NULL), 0);
     assert_non_null(strstr(label, "/dev/zero"));
