@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#define FIRST_CHUNK 2048
+#define FIRST_CHUNK 512
 
 static void fail(struct linux_batch *batch, int code)
 {

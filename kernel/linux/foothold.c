@@ -118,9 +118,12 @@ static int send_away(struct linux_thread *thread, int signal, uint64_t way_home,
     r.eflags &= ~(uint64_t)EFLAGS_TRAP;
     thread->home->ending = signal;
     thread->home->away = true;
-    if (ptrace(PTRACE_SETREGS, thread->tid, 0, &r) != 0 ||
+    /* With its own mask a thread may go straight through the stub, too, unless the signal of its
+     * stop calls would wait in the queue then. */
+    bool direct = signal && !(thread->home->mask & BIT(signal));
+    if (ptrace(PTRACE_SETREGS, thread->tid, 0, direct ? registers : &r) != 0 ||
         ptrace(PTRACE_SETSIGMASK, thread->tid, sizeof mask, &mask) != 0 ||
-        ptrace(PTRACE_SETREGS, thread->tid, 0, registers) != 0)
+        (!direct && ptrace(PTRACE_SETREGS, thread->tid, 0, registers) != 0))
         return recap_fail(error, -errno, "setting the registers of thread %d", thread->tid);
     return 0;
 }
@@ -220,10 +223,7 @@ int linux_foothold_stand(struct linux_pd *pd, struct recap_error *error)
         code = linux_stop_run(pd, 0, error);
     if (code != 0)
         return code;
-    if (ptrace(PTRACE_GETREGS, leader->tid, 0, &foothold->template) != 0) {
-        foothold->adrift = true;
-        return recap_fail(error, -errno, "reading the registers of thread %d", leader->tid);
-    }
+    foothold->template = leader->home->there;
     foothold->template.orig_rax = UINT64_MAX;
     if ((int64_t)foothold->template.rbx < 0 && (int64_t)foothold->template.rbx > -4096) {
         code = (int)foothold->template.rbx;
@@ -339,14 +339,11 @@ int linux_foothold_finish(struct linux_pd *pd, size_t index, size_t count, int64
                           struct recap_error *error)
 {
     struct linux_thread *thread = &pd->threads[index];
-    struct user_regs_struct r;
     int code = linux_stop_arrive(pd, index, error);
     if (code != 0)
         return code;
-    if (ptrace(PTRACE_GETREGS, thread->tid, 0, &r) != 0)
-        return recap_fail(error, -errno, "reading the registers of thread %d", thread->tid);
     for (size_t i = 0; i < count; i++)
-        results[i] = (int64_t)linux_stub_result(&r, i);
+        results[i] = (int64_t)linux_stub_result(&thread->home->there, i);
     return bring_back(pd, thread, error);
 }
 

@@ -33,6 +33,7 @@ struct linux_registers {
     int signal;         /* that it is to receive as it goes on; 0: none */
     bool group_stopped; /* by SIGSTOP or the like: goes back to that */
     bool away;          /* its registers are the stub's: they have to be set back */
+    struct user_regs_struct there; /* as they were at the last stop call of its stub */
     int ending;         /* while away: the signal of its stub's stop calls; 0: none */
 };
 

@@ -111,11 +111,11 @@ void linux_stop_detach(struct linux_pd *pd)
 /* Whether the thread has just made the stub's stop call: 1, 0, or a negative errno. */
 static int at_stop_call(const struct linux_pd *pd, const struct linux_thread *thread, int signal)
 {
-    struct user_regs_struct r;
-    if (ptrace(PTRACE_GETREGS, thread->tid, 0, &r) != 0)
+    struct user_regs_struct *r = &thread->home->there;
+    if (ptrace(PTRACE_GETREGS, thread->tid, 0, r) != 0)
         return -errno;
-    return r.orig_rax == SYS_tgkill && r.rax == 0 && (pid_t)r.rdi == pd->vpid &&
-           (pid_t)r.rsi == thread->vtid && (int)r.rdx == signal;
+    return r->orig_rax == SYS_tgkill && r->rax == 0 && (pid_t)r->rdi == pd->vpid &&
+           (pid_t)r->rsi == thread->vtid && (int)r->rdx == signal;
 }
 
 static int gone(struct linux_pd *pd, struct linux_thread *thread, struct recap_error *error)
