@@ -71,7 +71,52 @@ static bool parse(const char *line, struct watch *watch)
     return true;
 }
 
-static int describe_watch(const struct linux_description *description, const struct watch *watch,
+/* --- paths found before: the search is not repeated during the pause ---------- */
+
+struct found {
+    struct found *next;
+    dev_t device;
+    uint64_t inode;
+    char path[];
+};
+
+static void release(void *data)
+{
+    for (struct found *found = data, *next; found; found = next) {
+        next = found->next;
+        free(found);
+    }
+}
+
+static int find_path(struct linux_kernel *kernel, recap_badge badge, pid_t pid,
+                     const struct linux_watched *file, char path[PATH_MAX])
+{
+    struct found *all = linux_badge_kept(kernel, badge);
+    for (const struct found *found = all; found; found = found->next)
+        if (found->device == file->device && found->inode == file->inode &&
+            linux_watched_is(file, found->path)) {
+            snprintf(path, PATH_MAX, "%s", found->path);
+            return 0;
+        }
+    int result = linux_watched_path(pid, file, path);
+    struct found *found = result < 0 ? NULL : malloc(sizeof *found + strlen(path) + 1);
+    if (!found)
+        return result;
+    found->device = file->device;
+    found->inode = file->inode;
+    strcpy(found->path, path);
+    found->next = all ? all->next : NULL;
+    if (all)
+        all->next = found;
+    else
+        linux_badge_keep(kernel, badge, found, release);
+    return 0;
+}
+
+/* --- describe ----------------------------------------------------------------- */
+
+static int describe_watch(struct linux_kernel *kernel, recap_badge badge,
+                          const struct linux_description *description, const struct watch *watch,
                           struct recap_arena *arena, struct recap_value *list,
                           struct recap_error *error)
 {
@@ -79,7 +124,7 @@ static int describe_watch(const struct linux_description *description, const str
     struct stat status;
     enum linux_file_place place;
     const char *located;
-    int result = linux_watched_path(description->pid, &watch->file, path);
+    int result = find_path(kernel, badge, description->pid, &watch->file, path);
     if (result < 0)
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "inotify watch %d is of inode %llu on device %u:%u, whose path cannot "
@@ -119,7 +164,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
         struct watch watch;
         if (!parse(line, &watch))
             continue;
-        result = describe_watch(description, &watch, arena, list, error);
+        result = describe_watch(kernel, badge, description, &watch, arena, list, error);
         if (result < 0)
             return result;
         count++;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { MOST_DESCRIPTORS = 253 };
@@ -135,13 +136,62 @@ static bool get_credentials(const struct sending *sending, struct ucred *credent
     return true;
 }
 
+/* The restored process may always say who it is, which only a privileged caller may say for it. */
+static bool must_act(const struct sending *sending, const struct ucred *credentials)
+{
+    return credentials->pid == sending->pd->pid && sending->pd->suspended && geteuid() != 0;
+}
+
+/* Has the restored process send. */
+static int send_by_component(struct sending *sending, const struct ucred *credentials,
+                             const char *data, size_t length)
+{
+    struct linux_batch *batch = linux_batch_new(sending->pd, 0);
+    if (!batch)
+        return recap_fail(sending->error, -ENOMEM, "refilling a socket");
+    struct ucred own = *credentials;
+    own.pid = sending->pd->vpid;
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof own)] = {0};
+    struct sockaddr_un *to = (struct sockaddr_un *)&sending->to;
+    static const char ours[] = "/proc/self/fd/";
+    if (sending->to_length && strncmp(to->sun_path, ours, sizeof ours - 1) == 0) {
+        char path[sizeof to->sun_path];
+        int used = snprintf(path, sizeof path, "/proc/%d/fd/%s", (int)getpid(),
+                            to->sun_path + sizeof ours - 1);
+        sending->to_length = linux_unix_address(path, (size_t)used, to);
+    }
+    struct iovec part = {(void *)linux_batch_put(batch, data, length), length};
+    struct msghdr header = {.msg_iov = (void *)linux_batch_put(batch, &part, sizeof part),
+                            .msg_iovlen = 1};
+    put_control(&header, control, SCM_CREDENTIALS, &own, sizeof own);
+    header.msg_control = (void *)linux_batch_put(batch, control, sizeof control);
+    if (sending->to_length) {
+        header.msg_name = (void *)linux_batch_put(batch, to, sending->to_length);
+        header.msg_namelen = sending->to_length;
+    }
+    size_t token = linux_batch_send_fd(batch, sending->from);
+    size_t call =
+        linux_batch_call(batch, SYS_sendmsg, -1, linux_batch_put(batch, &header, sizeof header),
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+    linux_batch_use_fd(batch, token, call, 0);
+    int result = linux_batch_run(batch, sending->error);
+    if (result == 0)
+        result = linux_batch_check(batch, call, "refilling a socket", sending->error);
+    if (result == 0 && linux_batch_result(batch, call) != (int64_t)length)
+        result = recap_fail(sending->error, -EMSGSIZE, "refilling a socket");
+    linux_batch_free(batch);
+    return result;
+}
+
 /* Sends `length` bytes, with what goes with the first of them. */
 static int send_message(struct sending *sending, const char *data, size_t length)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int)) +
                                           CMSG_SPACE(sizeof(struct ucred))] = {0};
-    struct ucred credentials;
-    bool first = true;
+    struct ucred credentials = {0};
+    bool first = true, known = sending->credentials && get_credentials(sending, &credentials);
+    if (known && !sending->fd_count && must_act(sending, &credentials))
+        return send_by_component(sending, &credentials, data, length);
     do {
         struct iovec part = {(char *)data, length};
         struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
@@ -152,10 +202,10 @@ static int send_message(struct sending *sending, const char *data, size_t length
         if (first && sending->fd_count)
             put_control(&header, control, SCM_RIGHTS, sending->fds,
                         sending->fd_count * sizeof(int));
-        if (sending->credentials && get_credentials(sending, &credentials))
+        if (known)
             put_control(&header, control, SCM_CREDENTIALS, &credentials, sizeof credentials);
         ssize_t sent = sendmsg(sending->from, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent < 0 && errno == EPERM && sending->credentials)
+        if (sent < 0 && errno == EPERM && known)
             return recap_refuse(sending->error, RECAP_FAILED, -EPERM,
                                 "only root may send again what process %d had sent to a socket "
                                 "that asks for credentials",

@@ -13,7 +13,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static bool is_it(const struct linux_watched *watched, const char *path)
+bool linux_watched_is(const struct linux_watched *watched, const char *path)
 {
     struct stat status;
     return lstat(path, &status) == 0 && status.st_dev == watched->device &&
@@ -37,7 +37,8 @@ static bool by_handle_in(const struct linux_watched *watched, const char *mount,
     __attribute__((cleanup(linux_close_descriptor))) int fd =
         place < 0 ? -1 : open_by_handle_at(place, &known.handle, O_PATH | O_CLOEXEC);
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    return fd >= 0 && linux_procfs_link(AT_FDCWD, link, path, PATH_MAX) > 0 && is_it(watched, path);
+    return fd >= 0 && linux_procfs_link(AT_FDCWD, link, path, PATH_MAX) > 0 &&
+           linux_watched_is(watched, path);
 }
 
 static bool by_handle(const struct linux_watched *watched, char path[PATH_MAX])
@@ -66,7 +67,7 @@ static bool by_handle(const struct linux_watched *watched, char path[PATH_MAX])
 static bool in_directory(const struct linux_watched *watched, const char *directory,
                          char path[PATH_MAX])
 {
-    if (is_it(watched, directory)) {
+    if (linux_watched_is(watched, directory)) {
         snprintf(path, PATH_MAX, "%s", directory);
         return true;
     }
@@ -79,7 +80,7 @@ static bool in_directory(const struct linux_watched *watched, const char *direct
             continue;
         bool top = strcmp(directory, "/") == 0;
         int length = snprintf(path, PATH_MAX, "%s/%s", top ? "" : directory, entry->d_name);
-        found = length < PATH_MAX && is_it(watched, path);
+        found = length < PATH_MAX && linux_watched_is(watched, path);
     }
     if (list)
         closedir(list);
@@ -119,6 +120,59 @@ static bool around_held(const struct linux_watched *watched, const char *process
     return found;
 }
 
+/* A directory that is still to be looked at. */
+struct pending {
+    struct pending *next;
+    char path[];
+};
+
+static bool defer(struct pending ***last, const char *directory, const char *name)
+{
+    bool top = strcmp(directory, "/") == 0;
+    size_t size = strlen(directory) + strlen(name) + 2;
+    struct pending *one = malloc(sizeof *one + size);
+    if (!one)
+        return false;
+    one->next = NULL;
+    snprintf(one->path, size, "%s%s%s", top ? "" : directory, *name ? "/" : "", name);
+    **last = one;
+    *last = &one->next;
+    return true;
+}
+
+/* Looks below a directory, level by level, for as long as that is a matter of moments. */
+static bool below(const struct linux_watched *watched, const char *link, char path[PATH_MAX])
+{
+    enum { MOST_ENTRIES = 100000 };
+    char start[PATH_MAX];
+    struct pending *first = NULL, **last = &first;
+    bool found = false;
+    size_t looked = 0;
+    if (linux_procfs_link(AT_FDCWD, link, start, sizeof start) <= 0 || !defer(&last, start, ""))
+        return false;
+    while (first && !found && looked < MOST_ENTRIES) {
+        struct pending *directory = first;
+        found = in_directory(watched, directory->path, path);
+        DIR *list = found ? NULL : opendir(directory->path);
+        const struct dirent *entry;
+        while (list && (entry = readdir(list)) && ++looked < MOST_ENTRIES)
+            if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 &&
+                strcmp(entry->d_name, "..") != 0 && !defer(&last, directory->path, entry->d_name))
+                break;
+        if (list)
+            closedir(list);
+        first = directory->next;
+        if (!first)
+            last = &first;
+        free(directory);
+    }
+    for (struct pending *next; first; first = next) {
+        next = first->next;
+        free(first);
+    }
+    return found;
+}
+
 int linux_watched_path(pid_t pid, const struct linux_watched *watched, char path[PATH_MAX])
 {
     static const char *const places[] = {"cwd", "exe", "root"};
@@ -131,5 +185,6 @@ int linux_watched_path(pid_t pid, const struct linux_watched *watched, char path
         if (around(watched, link, path))
             return 0;
     }
-    return around_held(watched, process, path) ? 0 : -ENOENT;
+    snprintf(link, sizeof link, "%s/cwd", process);
+    return around_held(watched, process, path) || below(watched, link, path) ? 0 : -ENOENT;
 }

@@ -3,6 +3,7 @@
 #define RECAP_KERNEL_LINUX_OBJECTS_WATCHED_PATH_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -15,8 +16,10 @@ struct linux_watched {
 };
 
 /* Finds it for a process (0: our own): by its file handle, which takes a privilege, else among the
- * directories and files that the process stands in or holds, what is in and above them. `path` is
- * one that leads to it. -ENOENT: not found. */
+ * directories and files that the process stands in or holds, what is in and above them, and below
+ * its working directory. `path` is one that leads to it. -ENOENT: not found. */
 int linux_watched_path(pid_t pid, const struct linux_watched *watched, char path[PATH_MAX]);
+/* Whether the path leads to it. */
+bool linux_watched_is(const struct linux_watched *watched, const char *path);
 
 #endif
