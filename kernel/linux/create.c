@@ -6,6 +6,7 @@
  */
 #include "kernel/linux/abi.h"
 #include "kernel/linux/namespace.h"
+#include "kernel/linux/room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -127,7 +128,6 @@ int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph
                     const struct recap_pd_image *plan, struct recap_pd **pd,
                     struct recap_error *error)
 {
-    (void)graph;
     int ends[2];
     if (!plan->id || plan->id > INT32_MAX)
         return recap_refuse(error, RECAP_DAMAGED, -EINVAL, "%llu is not a process id",
@@ -156,6 +156,9 @@ int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph
     /* Traced from here on, or about to be killed: the pipe has served. */
     close(ends[1]);
     raise_limit(pid);
+    /* After the process was forked: it begins with the limit that we were given. */
+    if (result == 0)
+        result = linux_room_make(linux_kernel(kernel), graph->object_count, error);
     if (result == 0)
         result = empty(linux_pd(made), error);
     if (result < 0) {

@@ -1,6 +1,7 @@
 /* linux.c: opening the Linux backend, and its table. */
 #include "kernel/linux/badges.h"
 #include "kernel/linux/namespace.h"
+#include "kernel/linux/room.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@ static void linux_close(struct recap_kernel *kernel)
     struct linux_kernel *k = linux_kernel(kernel);
     linux_namespace_leave(k);
     linux_badges_free(k->badges);
+    linux_room_unmake(k);
     free(k->release);
     free(k);
 }

@@ -7,6 +7,7 @@
 #define RECAP_KERNEL_LINUX_LINUX_H
 
 #include "kernel/kernel.h"
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -23,6 +24,8 @@ struct linux_kernel {
      * resume, install and remove adds one. What was read of a suspended PD holds as long as this
      * stays the same. */
     uint64_t moment;
+    struct rlimit room_before; /* room.c: our limit on open files, if it was raised */
+    bool room_made;
     struct linux_pd *born; /* the PDs made here that are open, by next_born */
     /* Set when restore had to enter namespaces of its own to choose PIDs (namespace.c). */
     bool own_namespace;
