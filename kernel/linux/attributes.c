@@ -1,9 +1,7 @@
 /* attributes.c: reading the attributes of a process as a whole. */
 #include "kernel/linux/concerns.h"
 #include "kernel/linux/foothold.h"
-#include "kernel/linux/waits.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -132,34 +130,11 @@ int linux_attributes(struct recap_pd *base, struct recap_graph *graph, struct re
     return 0;
 }
 
-/* Notes what the threads wait in, for when they are stopped. */
-static int look_at_waits(struct linux_pd *pd)
-{
-    int fd = openat(pd->proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
-    if (!tasks) {
-        int code = -errno;
-        if (fd >= 0)
-            close(fd);
-        return code;
-    }
-    int result = 0;
-    for (struct dirent *entry; result == 0 && (entry = readdir(tasks));)
-        if (entry->d_name[0] != '.')
-            result = linux_wait_look(pd, atoi(entry->d_name));
-    closedir(tasks);
-    return result;
-}
-
 int linux_concerns_examine(struct linux_pd *pd, struct recap_refusals *refusals,
                            struct recap_error *error)
 {
     int result = linux_places_examine(pd, refusals, error);
     if (result == 0)
         result = linux_timers_examine(pd, refusals, error);
-    if (result < 0)
-        return result;
-    result = look_at_waits(pd);
-    return result < 0 ? recap_fail(error, result, "looking at the threads of process %d", pd->pid)
-                      : 0;
+    return result;
 }

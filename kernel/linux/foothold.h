@@ -29,7 +29,6 @@ struct linux_registers {
     struct user_regs_struct home;
     uint64_t mask;      /* blocked signals */
     int64_t blocked_ns; /* how long it had been waiting in the kernel; -1: unknown */
-    int64_t switches;   /* how often it had gone to sleep by then; -1: unknown */
     int signal;         /* that it is to receive as it goes on; 0: none */
     bool group_stopped; /* by SIGSTOP or the like: goes back to that */
     bool away;          /* its registers are the stub's: they have to be set back */

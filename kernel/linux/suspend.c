@@ -1,10 +1,10 @@
 /* suspend.c: stopping all threads of a process without a trace, and letting them go again. */
 #include "kernel/linux/foothold.h"
+#include "kernel/linux/waits.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,43 +87,6 @@ static int explain(struct linux_pd *pd, int code, struct recap_error *error)
     return code;
 }
 
-/* What the scheduler knows of a thread; each -1 where this kernel does not tell. */
-struct schedule {
-    int64_t ran_ns;   /* when it last ran, on the scheduler's clock */
-    int64_t switches; /* how often it went to sleep by itself */
-};
-
-static const char *schedule_value(const char *text, const char *name)
-{
-    const char *field = strstr(text, name);
-    field = field ? strchr(field, ':') : NULL;
-    return field ? field + 1 : NULL;
-}
-
-static struct schedule read_schedule(int directory, const char *path)
-{
-    char text[1024];
-    struct schedule schedule = {-1, -1};
-    if (read_text(directory, path, text, sizeof text) != 0)
-        return schedule;
-    char *end;
-    const char *value = schedule_value(text, "se.exec_start");
-    int64_t ms = value ? strtoll(value, &end, 10) : 0;
-    if (value && *end == '.')
-        schedule.ran_ns = ms * 1000000 + strtoll(end + 1, NULL, 10);
-    value = schedule_value(text, "nr_voluntary_switches");
-    if (value)
-        schedule.switches = strtoll(value, NULL, 10);
-    return schedule;
-}
-
-static struct schedule thread_schedule(const struct linux_pd *pd, pid_t tid)
-{
-    char path[48];
-    snprintf(path, sizeof path, "task/%d/sched", tid);
-    return read_schedule(pd->proc, path);
-}
-
 static struct linux_thread *find_thread(struct linux_pd *pd, pid_t tid)
 {
     for (size_t i = 0; i < pd->thread_count; i++)
@@ -159,9 +122,11 @@ static void drop_thread(struct linux_pd *pd, size_t index)
 }
 
 /* Seizes one thread, which runs on. 0, also when it is already ending. */
-static int seize(struct linux_pd *pd, pid_t tid, int64_t now, struct recap_error *error)
+static int seize(struct linux_pd *pd, pid_t tid, struct recap_error *error)
 {
     /* Whatever can fail comes before the thread is ours. */
+    if (!pd->created && linux_wait_look(pd, tid) < 0)
+        return recap_fail(error, -ENOMEM, "stopping process %d", pd->pid);
     struct linux_thread *thread = add_thread(pd, tid);
     if (!thread)
         return recap_fail(error, -ENOMEM, "stopping process %d", pd->pid);
@@ -174,26 +139,19 @@ static int seize(struct linux_pd *pd, pid_t tid, int64_t now, struct recap_error
         return explain(pd, code, error);
     }
     thread->seized = true;
-    if (now >= 0) {
-        struct schedule schedule = thread_schedule(pd, tid);
-        thread->home->blocked_ns = schedule.ran_ns < 0     ? -1
-                                   : schedule.ran_ns < now ? now - schedule.ran_ns
-                                                           : 0;
-        thread->home->switches = schedule.switches;
-    }
     return 0;
 }
 
 /* Seizes every thread that is not yet ours. */
-static int seize_all(struct linux_pd *pd, DIR *tasks, int64_t now, struct recap_error *error)
+static int seize_all(struct linux_pd *pd, DIR *tasks, struct recap_error *error)
 {
-    int code = pd->thread_count == 0 ? seize(pd, pd->pid, now, error) : 0;
+    int code = pd->thread_count == 0 ? seize(pd, pd->pid, error) : 0;
     struct dirent *entry;
     rewinddir(tasks);
     while (code == 0 && (entry = readdir(tasks))) {
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (tid > 0 && !find_thread(pd, tid))
-            code = seize(pd, tid, now, error);
+            code = seize(pd, tid, error);
     }
     return code;
 }
@@ -287,18 +245,6 @@ static void find_way_home(struct linux_registers *home)
     }
 }
 
-/* A thread that went on after its schedule was read and waits anew now would have its new timeout
- * shortened by the old wait. Since then it may only have gone to sleep once: in our stop. */
-static void confirm_wait(const struct linux_pd *pd, struct linux_thread *thread)
-{
-    struct linux_registers *home = thread->home;
-    int64_t result = (int64_t)home->stopped.rax;
-    if (home->blocked_ns > 0 && (int64_t)home->stopped.orig_rax >= 0 &&
-        (result == -ERESTART_RESTARTBLOCK || result == -EINTR) &&
-        (home->switches < 0 || thread_schedule(pd, thread->tid).switches != home->switches + 1))
-        home->blocked_ns = -1;
-}
-
 static int read_registers(struct linux_pd *pd, struct linux_thread *thread,
                           struct recap_error *error)
 {
@@ -311,7 +257,8 @@ static int read_registers(struct linux_pd *pd, struct linux_thread *thread,
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "thread %d runs 32-bit code, and only 64-bit is supported",
                             thread->tid);
-    confirm_wait(pd, thread);
+    if ((int64_t)r->orig_rax >= 0)
+        home->blocked_ns = linux_wait_elapsed(pd, thread->tid, r);
     if ((int64_t)r->orig_rax >= 0 && (int64_t)r->rax == -EINTR && !home->group_stopped &&
         waited_in_vain(r->orig_rax)) {
         /* The kernel then decides when the thread goes on: -EINTR if a handler runs, else again.
@@ -431,10 +378,9 @@ static int stop_all(struct linux_pd *pd, struct recap_error *error)
             close(tasks_fd);
         return explain(pd, -ESRCH, error);
     }
-    sched_yield();
-    int64_t now = read_schedule(AT_FDCWD, "/proc/thread-self/sched").ran_ns;
+    linux_waits_forget(pd);
     size_t waited = 0;
-    int code = seize_all(pd, tasks, now, error);
+    int code = seize_all(pd, tasks, error);
     /* Until a look at all of them finds none but stopped ones: those make no others. */
     while (code == 0 && waited < pd->thread_count) {
         code = interrupt(pd, waited, error);
@@ -450,7 +396,7 @@ static int stop_all(struct linux_pd *pd, struct recap_error *error)
             }
         }
         if (code == 0)
-            code = seize_all(pd, tasks, now, error);
+            code = seize_all(pd, tasks, error);
     }
     closedir(tasks);
     return code;

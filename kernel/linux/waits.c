@@ -100,7 +100,7 @@ void linux_wait_record(struct linux_pd *pd, const struct linux_thread *thread,
         return;
     long call = (long)r->orig_rax;
     if (call == SYS_restart_syscall)
-        call = linux_wait_seen(pd, thread->tid, r);
+        call = linux_wait_call(pd, thread->tid, r);
     if (call < 0)
         call = call_before(pd, r->rip);
     int64_t elapsed = thread->home->blocked_ns > 0 ? thread->home->blocked_ns : 0, left = 0;

@@ -20,10 +20,15 @@ enum {
     LINUX_RESTART_BLOCK = 516,
 };
 
-/* Before the pause: notes what a thread waits in that had been interrupted before. */
+/* Just before a thread is stopped: notes what it waits in, and since when. */
 int linux_wait_look(struct linux_pd *pd, pid_t tid);
-/* What was noted, if the stopped thread is still there; -1: nothing. */
-long linux_wait_seen(const struct linux_pd *pd, pid_t tid, const struct user_regs_struct *r);
+/* Forgets what was noted. */
+void linux_waits_forget(struct linux_pd *pd);
+/* Of a stopped thread, which shows registers `r`, that is still where it was seen: the call that it
+ * waits in, restart_syscall told apart, or -1; and how long it had been waiting, or -1: it is not
+ * known, or may have run in between. */
+long linux_wait_call(const struct linux_pd *pd, pid_t tid, const struct user_regs_struct *r);
+int64_t linux_wait_elapsed(const struct linux_pd *pd, pid_t tid, const struct user_regs_struct *r);
 
 /* Records the wait of a stopped thread, if its timeout is in a restart block. A wait that cannot be
  * told is not recorded: its call returns -EINTR after restore, as it does after a signal handler.

@@ -1,29 +1,45 @@
-/* waits_look.c: which call a thread waits in that the kernel shows as restart_syscall.
+/* waits_look.c: since when threads have been waiting, and in what.
  *
- * Where a running thread waits in the kernel says it, but only before it is stopped: so it is
- * looked for while the process is examined. What was seen then holds for a thread that is found at
- * the same place with the same arguments.
+ * Both can be seen only of a running thread, so it is looked for just before the pause. The
+ * scheduler notes when a thread last ran, on a clock that each processor has for itself: the clocks
+ * differ, as time that a hypervisor or interrupts took does not count. So each is compared with the
+ * monotonic clock, by standing on that processor ourselves.
+ *
+ * A thread may run between the look and its stop, and then wait again. How often it was given a
+ * processor tells: once, to stop, if it did not.
  */
+#include "kernel/linux/concerns.h"
 #include "kernel/linux/waits.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 struct seen {
     pid_t tid;
+    long call; /* what it waits in; -1: restart_syscall of something unknown */
     uint64_t arguments[6];
     uint64_t stack, instruction;
-    long call;
+    int64_t since;  /* on the monotonic clock; -1: unknown */
+    uint64_t turns; /* how often it was given a processor */
+};
+
+struct processor {
+    int number;
+    int64_t offset; /* from its scheduler's clock to the monotonic one; INT64_MIN: unknown */
 };
 
 struct linux_waits {
     struct seen *items;
-    size_t count;
-    size_t room;
+    size_t count, room;
+    struct processor *processors;
+    size_t processor_count;
 };
 
 void linux_waits_free(struct linux_waits *waits)
@@ -31,80 +47,205 @@ void linux_waits_free(struct linux_waits *waits)
     if (!waits)
         return;
     free(waits->items);
+    free(waits->processors);
     free(waits);
+}
+
+void linux_waits_forget(struct linux_pd *pd)
+{
+    linux_waits_free(pd->waits);
+    pd->waits = NULL;
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* When a thread last ran, on its processor's scheduler clock; -1: the kernel does not say. */
+static int64_t last_ran(int directory, const char *path)
+{
+    char text[8192];
+    const char *field = linux_procfs_read_into(directory, path, text, sizeof text) < 0
+                            ? NULL
+                            : strstr(text, "se.exec_start");
+    field = field ? strchr(field, ':') : NULL;
+    if (!field)
+        return -1;
+    char *end;
+    int64_t ms = strtoll(field + 1, &end, 10);
+    return *end == '.' ? ms * 1000000 + strtoll(end + 1, NULL, 10) : -1;
+}
+
+/* Stands on a processor for a moment. */
+static int64_t measure_offset(int number)
+{
+    size_t size = CPU_ALLOC_SIZE(number + 1);
+    cpu_set_t *there = calloc(1, size), *before = calloc(1, sizeof(cpu_set_t) * 8);
+    int64_t offset = INT64_MIN;
+    if (there && before) {
+        CPU_SET_S((size_t)number, size, there);
+        bool known = sched_getaffinity(0, sizeof(cpu_set_t) * 8, before) == 0;
+        if (known && sched_setaffinity(0, size, there) == 0) {
+            sched_yield();
+            int64_t ran = last_ran(AT_FDCWD, "/proc/thread-self/sched");
+            offset = ran < 0 ? INT64_MIN : now_ns() - ran;
+            sched_setaffinity(0, sizeof(cpu_set_t) * 8, before);
+        }
+    }
+    free(there);
+    free(before);
+    return offset;
+}
+
+static int64_t offset_of(struct linux_waits *waits, int number)
+{
+    for (size_t i = 0; i < waits->processor_count; i++)
+        if (waits->processors[i].number == number)
+            return waits->processors[i].offset;
+    struct processor *more =
+        reallocarray(waits->processors, waits->processor_count + 1, sizeof *more);
+    if (!more)
+        return INT64_MIN;
+    waits->processors = more;
+    more[waits->processor_count] =
+        (struct processor){.number = number, .offset = measure_offset(number)};
+    return more[waits->processor_count++].offset;
 }
 
 /* Of the two that sleep, one has a clock where the other has an address. */
 static long which_sleep(uint64_t first_argument)
 {
-    return (int32_t)first_argument == (int64_t)first_argument && (int64_t)first_argument < 4096
-               ? SYS_clock_nanosleep
-               : SYS_nanosleep;
+    return (int64_t)first_argument < 4096 ? SYS_clock_nanosleep : SYS_nanosleep;
 }
 
-/* The function that a restarted call waits in. A sleep waits right below the entry code. */
-static long call_of(const char *function, uint64_t first_argument)
+/* The call that restart_syscall stands for, by the function that it waits in. A sleep waits right
+ * below the entry code. */
+static long restarted_call(const struct linux_pd *pd, const struct seen *seen)
 {
+    char path[48], function[128];
+    snprintf(path, sizeof path, "task/%d/wchan", seen->tid);
+    if (linux_procfs_read_into(pd->proc, path, function, sizeof function) < 0)
+        return -1;
     if (strstr(function, "poll"))
         return SYS_poll;
     if (strstr(function, "futex"))
         return SYS_futex;
     if (strstr(function, "sleep") || strcmp(function, "do_syscall_64") == 0)
-        return which_sleep(first_argument);
+        return which_sleep(seen->arguments[0]);
     return -1;
 }
 
-static bool parse(const char *text, struct seen *seen)
+static uint64_t turns_of(const struct linux_pd *pd, pid_t tid)
 {
-    long number;
-    uint64_t *a = seen->arguments;
-    return sscanf(text, "%ld %lx %lx %lx %lx %lx %lx %lx %lx", &number, &a[0], &a[1], &a[2], &a[3],
-                  &a[4], &a[5], &seen->stack, &seen->instruction) == 9 &&
-           number == SYS_restart_syscall;
+    char path[48], text[128];
+    unsigned long turns = 0;
+    snprintf(path, sizeof path, "task/%d/schedstat", tid);
+    if (linux_procfs_read_into(pd->proc, path, text, sizeof text) < 0 ||
+        sscanf(text, "%*u %*u %lu", &turns) != 1)
+        return 0;
+    return turns;
 }
 
-static int add(struct linux_pd *pd, const struct seen *seen)
+static int processor_of(const struct linux_pd *pd, pid_t tid)
+{
+    enum { PROCESSOR = 39 };
+    char path[48], text[2048];
+    snprintf(path, sizeof path, "task/%d/stat", tid);
+    const char *field = linux_procfs_read_into(pd->proc, path, text, sizeof text) < 0
+                            ? NULL
+                            : linux_stat_field(text, PROCESSOR);
+    return field ? atoi(field) : -1;
+}
+
+/* Since when it waits, if it does so all along. */
+static int64_t since(struct linux_pd *pd, const struct seen *seen)
+{
+    char path[48];
+    snprintf(path, sizeof path, "task/%d/sched", seen->tid);
+    int64_t ran = last_ran(pd->proc, path);
+    int processor = ran < 0 ? -1 : processor_of(pd, seen->tid);
+    int64_t offset = processor < 0 ? INT64_MIN : offset_of(pd->waits, processor);
+    if (offset == INT64_MIN || !seen->turns || turns_of(pd, seen->tid) != seen->turns)
+        return -1;
+    return ran + offset;
+}
+
+static bool has_timeout(long call)
+{
+    return call == SYS_nanosleep || call == SYS_clock_nanosleep || call == SYS_poll ||
+           call == SYS_futex || call == SYS_epoll_wait || call == SYS_epoll_pwait ||
+           call == SYS_restart_syscall;
+}
+
+static struct seen *add(struct linux_pd *pd)
 {
     struct linux_waits *waits = pd->waits;
     if (!waits)
         waits = pd->waits = calloc(1, sizeof *waits);
     if (!waits)
-        return -ENOMEM;
+        return NULL;
     if (waits->count == waits->room) {
         size_t room = waits->room ? 2 * waits->room : 16;
         struct seen *items = reallocarray(waits->items, room, sizeof *items);
         if (!items)
-            return -ENOMEM;
+            return NULL;
         waits->items = items;
         waits->room = room;
     }
-    waits->items[waits->count++] = *seen;
-    return 0;
+    return &waits->items[waits->count++];
 }
 
 int linux_wait_look(struct linux_pd *pd, pid_t tid)
 {
-    struct seen seen = {.tid = tid};
+    struct seen seen = {.tid = tid, .turns = turns_of(pd, tid)};
     char path[48], text[256];
+    uint64_t *a = seen.arguments;
     snprintf(path, sizeof path, "task/%d/syscall", tid);
-    if (linux_procfs_read_into(pd->proc, path, text, sizeof text) < 0 || !parse(text, &seen))
+    if (linux_procfs_read_into(pd->proc, path, text, sizeof text) < 0 ||
+        sscanf(text, "%ld %lx %lx %lx %lx %lx %lx %lx %lx", &seen.call, &a[0], &a[1], &a[2], &a[3],
+               &a[4], &a[5], &seen.stack, &seen.instruction) != 9 ||
+        !has_timeout(seen.call))
         return 0;
-    snprintf(path, sizeof path, "task/%d/wchan", tid);
-    if (linux_procfs_read_into(pd->proc, path, text, sizeof text) < 0)
-        return 0;
-    seen.call = call_of(text, seen.arguments[0]);
-    return seen.call < 0 ? 0 : add(pd, &seen);
+    struct seen *kept = add(pd);
+    if (!kept)
+        return -ENOMEM;
+    if (seen.call == SYS_restart_syscall)
+        seen.call = restarted_call(pd, &seen);
+    seen.since = since(pd, &seen);
+    *kept = seen;
+    return 0;
 }
 
-long linux_wait_seen(const struct linux_pd *pd, pid_t tid, const struct user_regs_struct *r)
+/* What was seen of a stopped thread, if it is still where it was. */
+static const struct seen *find(const struct linux_pd *pd, pid_t tid,
+                               const struct user_regs_struct *r)
 {
     const uint64_t arguments[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
-    /* The newest that was seen of a thread is the last. */
-    for (size_t i = pd->waits ? pd->waits->count : 0; i > 0; i--) {
-        const struct seen *seen = &pd->waits->items[i - 1];
-        if (seen->tid == tid && seen->stack == r->rsp && seen->instruction == r->rip &&
-            memcmp(seen->arguments, arguments, sizeof arguments) == 0)
-            return seen->call;
+    for (size_t i = 0; pd->waits && i < pd->waits->count; i++) {
+        const struct seen *seen = &pd->waits->items[i];
+        if (seen->tid == tid)
+            return seen->stack == r->rsp && seen->instruction == r->rip &&
+                           memcmp(seen->arguments, arguments, sizeof arguments) == 0
+                       ? seen
+                       : NULL;
     }
-    return -1;
+    return NULL;
+}
+
+long linux_wait_call(const struct linux_pd *pd, pid_t tid, const struct user_regs_struct *r)
+{
+    const struct seen *seen = find(pd, tid, r);
+    return seen ? seen->call : -1;
+}
+
+int64_t linux_wait_elapsed(const struct linux_pd *pd, pid_t tid, const struct user_regs_struct *r)
+{
+    const struct seen *seen = find(pd, tid, r);
+    if (!seen || seen->since < 0 || turns_of(pd, tid) != seen->turns + 1)
+        return -1;
+    int64_t elapsed = now_ns() - seen->since;
+    return elapsed > 0 ? elapsed : 0;
 }
