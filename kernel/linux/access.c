@@ -127,33 +127,6 @@ static int find_vdso(struct linux_pd *pd, uint64_t hint, uint64_t *start, uint64
     return code;
 }
 
-int linux_access_code(struct linux_pd *pd, uint64_t from, uint64_t *start, uint64_t *end)
-{
-    int fd = openat(pd->proc, "maps", O_RDONLY | O_CLOEXEC);
-    FILE *maps = fd < 0 ? NULL : fdopen(fd, "r");
-    if (!maps) {
-        if (fd >= 0)
-            close(fd);
-        return -errno;
-    }
-    char *line = NULL;
-    size_t room = 0;
-    int code = -ENOENT;
-    while (code != 0 && getline(&line, &room, maps) > 0) {
-        unsigned long a, b;
-        char x;
-        if (sscanf(line, "%lx-%lx %*c%*c%c", &a, &b, &x) == 3 && x == 'x' && b > from &&
-            (int64_t)a >= 0) {
-            *start = a;
-            *end = b;
-            code = 0;
-        }
-    }
-    free(line);
-    fclose(maps);
-    return code;
-}
-
 int linux_access_padding(struct linux_pd *pd, uint64_t *address, size_t *size,
                          struct recap_error *error)
 {

@@ -213,8 +213,6 @@ int linux_access_write(struct linux_pd *pd, uint64_t address, const void *bytes,
 /* Writes also where the process may not write itself: into its code. */
 int linux_access_poke(struct linux_pd *pd, uint64_t address, const void *bytes, size_t length,
                       struct recap_error *error);
-/* The first stretch of executable memory that ends above `from`. */
-int linux_access_code(struct linux_pd *pd, uint64_t from, uint64_t *start, uint64_t *end);
 /* Where stubs may lie: zero padding behind the vDSO's text. */
 int linux_access_padding(struct linux_pd *pd, uint64_t *address, size_t *size,
                          struct recap_error *error);

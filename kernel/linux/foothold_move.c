@@ -1,5 +1,6 @@
 /* foothold_move.c: the foothold of a created process: out of the way, and gone in the end. */
 #include "kernel/linux/foothold.h"
+#include "kernel/linux/mappings.h"
 
 #include <errno.h>
 #include <string.h>
@@ -86,30 +87,47 @@ bool linux_foothold_takes(const struct linux_pd *pd, uint64_t from, uint64_t *st
     return true;
 }
 
+static bool find_in(struct linux_pd *pd, const struct linux_mapping *mapping, uint64_t *address)
+{
+    static const uint8_t instruction[] = {0x0f, 0x05};
+    for (uint64_t page = mapping->start; page < mapping->end; page += 4096) {
+        uint8_t bytes[4096 + 1];
+        size_t length = page + sizeof bytes <= mapping->end ? sizeof bytes : mapping->end - page;
+        if (linux_access_read(pd, page, bytes, length, NULL) != 0)
+            continue;
+        const uint8_t *found = memmem(bytes, length, instruction, sizeof instruction);
+        if (found) {
+            *address = page + (uint64_t)(found - bytes);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Finds a system call instruction in the process's code: the vDSO has some, and so has any program.
  */
 static int find_syscall(struct linux_pd *pd, uint64_t *address, struct recap_error *error)
 {
-    static const uint8_t instruction[] = {0x0f, 0x05};
-    uint64_t at = 0, start, end;
-    while (linux_access_code(pd, at, &start, &end) == 0) {
-        uint8_t bytes[4096 + 1];
-        at = end;
-        uint64_t ours, ours_end;
-        if (linux_foothold_takes(pd, start, &ours, &ours_end) && ours <= start && end <= ours_end)
-            continue;
-        for (uint64_t page = start; page < end; page += 4096) {
-            size_t length = page + sizeof bytes <= end ? sizeof bytes : end - page;
-            if (linux_access_read(pd, page, bytes, length, NULL) != 0)
+    struct linux_mappings mappings = {0};
+    int code = linux_mappings_read(pd->proc, false, &mappings, error);
+    if (code != 0)
+        return code;
+    bool found = false;
+    for (int rest = 0; !found && rest < 2; rest++)
+        for (size_t i = 0; !found && i < mappings.count; i++) {
+            const struct linux_mapping *mapping = &mappings.items[i];
+            bool vdso = mapping->name && strcmp(mapping->name, "[vdso]") == 0;
+            uint64_t ours, ours_end;
+            if (vdso == rest || !(mapping->protection & RECAP_PROT_EXECUTE) ||
+                (linux_foothold_takes(pd, mapping->start, &ours, &ours_end) &&
+                 ours <= mapping->start && mapping->end <= ours_end))
                 continue;
-            const uint8_t *found = memmem(bytes, length, instruction, sizeof instruction);
-            if (found) {
-                *address = page + (uint64_t)(found - bytes);
-                return 0;
-            }
+            found = find_in(pd, mapping, address);
         }
-    }
-    return recap_fail(error, -ENOENT, "finding a system call in the code of process %d", pd->pid);
+    linux_mappings_clear(&mappings);
+    return found ? 0
+                 : recap_fail(error, -ENOENT, "finding a system call in the code of process %d",
+                              pd->pid);
 }
 
 int linux_foothold_vanish(struct linux_pd *pd, struct recap_error *error)
