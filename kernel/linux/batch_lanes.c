@@ -65,8 +65,6 @@ static int finish_oldest(struct lanes *lanes, struct recap_error *error)
             batch->calls[chain->to].entry->arguments[chain->argument] =
                 (uint64_t)batch->calls[chain->from].result;
     }
-    if (code == 0 && lane->first + lane->count == batch->call_count)
-        code = linux_batch_transfer(batch, false, error);
     return code;
 }
 
@@ -134,9 +132,9 @@ static int start(struct lanes *lanes, struct linux_batch *batch, size_t first, s
 /* One batch: its stubs follow each other, but the last one is not waited for. */
 static int run_constants(struct lanes *lanes, struct linux_batch *batch, struct recap_error *error)
 {
+    int code = 0;
     if (batch->token_count)
         return recap_fail(error, -EINVAL, "descriptors go through the first thread");
-    int code = linux_batch_transfer(batch, true, error);
     for (size_t first = 0, count; code == 0 && first < batch->call_count; first += count) {
         if (first)
             code = finish_all(lanes, code, error);
@@ -147,26 +145,43 @@ static int run_constants(struct lanes *lanes, struct linux_batch *batch, struct 
     return code;
 }
 
+/* Batches of other threads of one live process: their memory goes there and back in one piece. */
+static int run_group(struct linux_batch *const *batches, size_t count, struct recap_error *error)
+{
+    struct lanes lanes = {.pd = batches[0]->pd};
+    int code = linux_batch_transfer(batches, count, true, error);
+    for (size_t i = 0; code == 0 && i < count; i++)
+        code = run_constants(&lanes, batches[i], error);
+    code = finish_all(&lanes, code, error);
+    return code ? code : linux_batch_transfer(batches, count, false, error);
+}
+
+static int check_batch(const struct linux_batch *batch, struct recap_error *error)
+{
+    if (!batch)
+        return recap_fail(error, -ENOMEM, "acting inside a process");
+    if (batch->error.code != 0 && error)
+        *error = batch->error;
+    return batch->error.code;
+}
+
+static bool is_constant(const struct linux_batch *batch, const struct linux_pd *pd)
+{
+    return batch->thread != 0 && !batch->pd->created && batch->pd == pd;
+}
+
 int linux_batch_run_all(struct linux_batch *const *batches, size_t count, struct recap_error *error)
 {
-    struct lanes lanes = {0};
     int code = 0;
-    for (size_t i = 0; code == 0 && i < count; i++) {
-        struct linux_batch *batch = batches[i];
-        if (!batch) {
-            code = recap_fail(error, -ENOMEM, "acting inside a process");
-        } else if (batch->error.code != 0) {
-            code = batch->error.code;
-            if (error)
-                *error = batch->error;
-        } else if (batch->thread != 0 && !batch->pd->created) {
-            lanes.pd = batch->pd;
-            code = run_constants(&lanes, batch, error);
-        } else {
-            code = finish_all(&lanes, code, error);
-            if (code == 0)
-                code = linux_batch_run_entries(batch, error);
-        }
+    for (size_t i = 0; code == 0 && i < count; i++)
+        code = check_batch(batches[i], error);
+    for (size_t i = 0; code == 0 && i < count;) {
+        size_t group = 0;
+        while (i + group < count && is_constant(batches[i + group], batches[i]->pd))
+            group++;
+        code = group ? run_group(batches + i, group, error)
+                     : linux_batch_run_entries(batches[i], error);
+        i += group ? group : 1;
     }
-    return finish_all(&lanes, code, error);
+    return code;
 }

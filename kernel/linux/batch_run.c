@@ -8,6 +8,9 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+/* Chunks that are transferred by one system call. */
+#define TOGETHER 64
+
 void linux_sequence_add(struct linux_sequence *sequence, struct linux_entry *entry,
                         uint64_t address)
 {
@@ -65,17 +68,48 @@ void linux_sequence_stop(struct linux_sequence *sequence)
                         NULL);
 }
 
-int linux_batch_transfer(struct linux_batch *batch, bool write, struct recap_error *error)
+static int transfer_chunk(struct linux_pd *pd, struct linux_chunk *chunk, bool write,
+                          struct recap_error *error)
 {
-    for (size_t i = 0; i < batch->chunk_count; i++) {
-        struct linux_chunk *chunk = &batch->chunks[i];
-        int code =
-            write ? linux_access_write(batch->pd, chunk->address, chunk->bytes, chunk->used, error)
-                  : linux_access_read(batch->pd, chunk->address, chunk->bytes, chunk->used, error);
-        if (code != 0)
-            return code;
+    return write ? linux_access_write(pd, chunk->address, chunk->bytes, chunk->used, error)
+                 : linux_access_read(pd, chunk->address, chunk->bytes, chunk->used, error);
+}
+
+/* Some chunks at once where the kernel takes them so, one by one else. */
+static int transfer_chunks(struct linux_pd *pd, struct linux_chunk *const *chunks, size_t count,
+                           bool write, struct recap_error *error)
+{
+    struct iovec local[TOGETHER], remote[TOGETHER];
+    ssize_t wanted = 0;
+    for (size_t i = 0; i < count; i++) {
+        local[i] = (struct iovec){chunks[i]->bytes, chunks[i]->used};
+        remote[i] = (struct iovec){(void *)chunks[i]->address, chunks[i]->used};
+        wanted += (ssize_t)chunks[i]->used;
     }
-    return 0;
+    ssize_t done = write ? process_vm_writev(pd->pid, local, count, remote, count, 0)
+                         : process_vm_readv(pd->pid, local, count, remote, count, 0);
+    int code = 0;
+    for (size_t i = 0; done != wanted && code == 0 && i < count; i++)
+        code = transfer_chunk(pd, chunks[i], write, error);
+    return code;
+}
+
+int linux_batch_transfer(struct linux_batch *const *batches, size_t count, bool write,
+                         struct recap_error *error)
+{
+    struct linux_chunk *together[TOGETHER];
+    size_t used = 0;
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < count; i++) {
+        for (size_t k = 0; code == 0 && k < batches[i]->chunk_count; k++) {
+            together[used++] = &batches[i]->chunks[k];
+            if (used == TOGETHER) {
+                code = transfer_chunks(batches[i]->pd, together, used, write, error);
+                used = 0;
+            }
+        }
+    }
+    return code == 0 && used ? transfer_chunks(batches[0]->pd, together, used, write, error) : code;
 }
 
 /* Has results land in the arguments that take them: one directly, several by a copy. */
@@ -127,7 +161,7 @@ int linux_batch_run_entries(struct linux_batch *batch, struct recap_error *error
     }
     if (batch->thread == 0)
         sequence.last->next = linux_foothold_last(pd);
-    int code = linux_batch_transfer(batch, true, error);
+    int code = linux_batch_transfer(&batch, 1, true, error);
     if (code == 0)
         code = linux_foothold_run(pd, batch->thread, sequence.first, error);
     if (code == 0 && batch->token_count) {
@@ -135,7 +169,7 @@ int linux_batch_run_entries(struct linux_batch *batch, struct recap_error *error
         code = linux_stop_run(pd, batch->thread, sent == 0 ? error : NULL);
         code = sent != 0 ? sent : code;
     }
-    int back = linux_batch_transfer(batch, false, code == 0 ? error : NULL);
+    int back = linux_batch_transfer(&batch, 1, false, code == 0 ? error : NULL);
     if (back != 0)
         return code != 0 ? code : back;
     for (size_t i = 0; i < batch->call_count; i++) {
