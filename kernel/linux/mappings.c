@@ -207,18 +207,25 @@ int linux_mappings_parse(char *text, struct linux_mapping **items, size_t *count
     return 0;
 }
 
+/* Of a process that runs, a long list is not of one moment: mappings that were joined meanwhile may
+ * overlap in it. */
+enum { MOST_ATTEMPTS = 10 };
+
 int linux_mappings_read(int proc, bool details, struct linux_mappings *mappings,
                         struct recap_error *error)
 {
     struct linux_mappings read = {0};
-    int result = linux_procfs_read(proc, details ? "smaps" : "maps", &read.text, NULL);
-    if (result < 0)
-        return recap_fail(error, result, "reading the list of mappings");
-    result = linux_mappings_parse(read.text, &read.items, &read.count);
-    if (result < 0) {
-        free(read.text);
-        return recap_fail(error, result, "understanding the list of mappings");
+    int result = -EPROTO;
+    for (int i = 0; result == -EPROTO && i < MOST_ATTEMPTS; i++) {
+        result = linux_procfs_read(proc, details ? "smaps" : "maps", &read.text, NULL);
+        if (result < 0)
+            return recap_fail(error, result, "reading the list of mappings");
+        result = linux_mappings_parse(read.text, &read.items, &read.count);
+        if (result < 0)
+            free(read.text);
     }
+    if (result < 0)
+        return recap_fail(error, result, "understanding the list of mappings");
     if (read.count && read.items[read.count - 1].name &&
         strcmp(read.items[read.count - 1].name, "[vsyscall]") == 0)
         read.count--;

@@ -78,7 +78,8 @@ static int describe_objects(struct examination *examination)
                                    "%s, mapped from 0x%llx on: %s", object->mapped->path,
                                    (unsigned long long)object->region->start, why.what) < 0)
                 return out_of_memory(examination);
-        } else if (result < 0) {
+        } else if (result < 0 && result != -ENOENT && result != -ESTALE) {
+            /* What was unmapped since it was listed needs no restoring. */
             if (examination->error)
                 *examination->error = why;
             return result;

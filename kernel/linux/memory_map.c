@@ -25,7 +25,7 @@
 #define HIGHEST 0x7ffffffff000ull
 
 /* In the gap: the foothold, then room for the kernel's pages, then for shared memory. */
-enum { FOOTHOLD_ROOM = 1 << 28, KERNELS_ROOM = 1 << 24 };
+enum { FOOTHOLD_ROOM = 1 << 26, KERNELS_ROOM = 1 << 24 };
 
 /* Ranges below this many bytes are read at once also when pages come in on touch: their faults
  * would cost more, and every mapping counts against the kernel's limit. */
