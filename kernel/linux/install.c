@@ -89,8 +89,7 @@ static int check_piece(struct linux_pd *pd, const struct linux_batch *batch,
     int code = linux_batch_check(batch, piece->call, "installing a capability", error);
     if (code == -EBADF && arrived >= 0) {
         recap_refuse(error, RECAP_FAILED, code,
-                     "selector %lu is beyond the limit of process %d on open files",
-                     piece->selector, pd->pid);
+                     "it is beyond the limit of process %d on open files", pd->pid);
         recap_error_remedy(error, "raise the limit with prlimit --nofile");
     }
     if (code != 0 || !piece->there || arrived == number)
