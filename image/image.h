@@ -4,8 +4,9 @@
  *     graph.json      the capability graph, for people, jq and the reader
  *     PID.core        one ELF core file per PD: memory, registers, notes
  *     objects/ID      content of object ID
- *     MANIFEST        the checksum of every file above and of every 1 MiB of each core, written
- * last It is written under a temporary name beside its place, synced, and renamed: whole or absent.
+ *     MANIFEST        sizes and checksums of every file above and of every 1 MiB of it
+ * It is written under a temporary name beside its place, synced, and renamed: whole or absent. The
+ * format is described in recap-image(5).
  */
 #ifndef RECAP_IMAGE_IMAGE_H
 #define RECAP_IMAGE_IMAGE_H
@@ -16,26 +17,30 @@
 
 struct recap_image_writer;
 
-/* Makes the temporary directory beside `path`. -EEXIST when `path` exists. */
+/* Makes the temporary directory beside `path`, and removes what a killed writer left there. -EEXIST
+ * when `path` exists, -EBUSY while another image is being written to it. Starts a thread, which
+ * readies buffers: the earlier before the pause the better. A caller that may run into a limit of
+ * file sizes ignores SIGXFSZ. */
 int recap_image_create(const char *path, struct recap_image_writer **writer,
                        struct recap_error *error);
 /* Plans the core file of `pd`: sets the offset of each of its ranges. Slots, regions, threads and
  * attributes are complete by now. Then recap_image_write for all ranges, in any order. */
 int recap_image_begin_core(struct recap_image_writer *writer, struct recap_pd_image *pd,
                            struct recap_error *error);
-/* Room for `size` bytes (at most 1 MiB) of page content. Fill it, then hand it over with
- * recap_image_put: hashing and writing go on in another thread while the caller fills the next. */
+/* Room for 1 MiB of page content. Fill it, then hand it over with recap_image_put, which takes it back
+ * also when it fails: writing goes on in another thread while the caller fills the next. Pages go to
+ * the core that was begun last, best in order of their offsets, and each byte once. */
 int recap_image_room(struct recap_image_writer *writer, void **buffer, struct recap_error *error);
 int recap_image_put(struct recap_image_writer *writer, void *buffer, uint64_t offset, size_t size,
                     struct recap_error *error);
-/* All pages of this core are written; writes its headers and notes. */
+/* All pages of this core were put: waits until they are written. */
 int recap_image_end_core(struct recap_image_writer *writer, const struct recap_graph *graph,
                          const struct recap_pd_image *pd, struct recap_error *error);
-/* Appends to the content of object `id`. */
+/* Appends to the content of object `id`, one object after the other. */
 int recap_image_content(struct recap_image_writer *writer, uint64_t id, const void *data,
                         size_t size, struct recap_error *error);
-/* Writes graph and manifest, syncs, renames into place. On failure the image is still to be
- * discarded. */
+/* Writes the headers and notes of all cores, graph and manifest, syncs, renames into place. The graph
+ * gets the checksums of its contents. On failure the image is still to be discarded. */
 int recap_image_commit(struct recap_image_writer *writer, struct recap_graph *graph,
                        struct recap_error *error);
 /* Frees the writer; what was not committed is removed from disk. Accepts NULL. */
