@@ -167,6 +167,8 @@ int checkpoint_command(int argc, char **argv)
     /* A limit on the size of files is an error to be told, and not the end. */
     signal(SIGXFSZ, SIG_IGN);
     int status = run(&arguments);
+    if (status != 0)
+        progress_release();
     free(arguments.externals);
     return status;
 }

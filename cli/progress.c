@@ -1,6 +1,7 @@
 /* progress.c: one line on standard error, which appears only when the work takes long. */
 #include "cli/progress.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,9 +16,25 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void show(void *context, const char *phase, uint64_t done, uint64_t total)
+/* SIGQUIT is not among them: a way out if the work itself should hang. */
+static void held_signals(sigset_t *set)
 {
-    struct progress *progress = context;
+    sigemptyset(set);
+    sigaddset(set, SIGHUP);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+}
+
+static bool interrupted(void)
+{
+    sigset_t pending;
+    sigpending(&pending);
+    return sigismember(&pending, SIGHUP) || sigismember(&pending, SIGINT) ||
+           sigismember(&pending, SIGTERM);
+}
+
+static void show(struct progress *progress, const char *phase, uint64_t done, uint64_t total)
+{
     int64_t now = now_ms();
     if (now - progress->began_ms < PATIENCE_MS || now - progress->shown_ms < REFRESH_MS)
         return;
@@ -27,11 +44,21 @@ static void show(void *context, const char *phase, uint64_t done, uint64_t total
     fflush(stderr);
 }
 
+static bool report(void *context, const char *phase, uint64_t done, uint64_t total)
+{
+    struct progress *progress = context;
+    if (progress->terminal)
+        show(progress, phase, done, total);
+    return !interrupted();
+}
+
 struct recap_progress progress_begin(struct progress *progress)
 {
-    *progress = (struct progress){.began_ms = now_ms()};
-    return isatty(STDERR_FILENO) ? (struct recap_progress){show, progress}
-                                 : (struct recap_progress){0};
+    sigset_t held;
+    held_signals(&held);
+    sigprocmask(SIG_BLOCK, &held, NULL);
+    *progress = (struct progress){.began_ms = now_ms(), .terminal = isatty(STDERR_FILENO)};
+    return (struct recap_progress){report, progress};
 }
 
 void progress_end(struct progress *progress)
@@ -39,4 +66,11 @@ void progress_end(struct progress *progress)
     if (progress->shown_ms)
         fputs("\r\033[K", stderr);
     progress->shown_ms = 0;
+}
+
+void progress_release(void)
+{
+    sigset_t held;
+    held_signals(&held);
+    sigprocmask(SIG_UNBLOCK, &held, NULL);
 }

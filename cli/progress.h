@@ -1,17 +1,22 @@
-/* progress.h: how far long work is, on a terminal. */
+/* progress.h: how far long work is, on a terminal, and whether somebody interrupts it. */
 #ifndef RECAP_CLI_PROGRESS_H
 #define RECAP_CLI_PROGRESS_H
 
 #include <recap/checkpoint.h>
 
 struct progress {
+    bool terminal;
     int64_t began_ms;
     int64_t shown_ms; /* 0: nothing is on the line */
 };
 
-/* Begins; what is returned reports to `progress`, and only if standard error is a terminal. */
+/* Begins; what is returned reports to `progress`. From here on signals that would end recap wait:
+ * long work ends when there is one, and cleans up. */
 struct recap_progress progress_begin(struct progress *progress);
 /* Clears the line. */
 void progress_end(struct progress *progress);
+/* Lets the signals that waited come: what a command that failed does last. One that was done when
+ * they came says so instead. */
+void progress_release(void);
 
 #endif

@@ -276,6 +276,8 @@ int restore_command(int argc, char **argv)
     }
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     int status = run(&arguments);
+    if (status != 0)
+        progress_release();
     free(arguments.bindings);
     return status;
 }

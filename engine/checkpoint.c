@@ -47,11 +47,13 @@ static void clear_work(struct work *work)
     recap_graph_free(work->graph);
 }
 
-static void progress(const struct work *work, const char *phase)
+/* Says how far it is; the caller may have had enough. */
+static int progress(const struct work *work, const char *phase, struct recap_error *error)
 {
     const struct recap_progress *to = &work->options->progress;
-    if (to->report)
-        to->report(to->context, phase, work->done, work->bytes);
+    if (!to->report || to->report(to->context, phase, work->done, work->bytes))
+        return 0;
+    return recap_refuse(error, RECAP_FAILED, -EINTR, "the checkpoint was interrupted");
 }
 
 /* A fresh graph with one empty PD for each of ours. */
@@ -173,7 +175,8 @@ static int save_pages(struct work *work, size_t index, struct recap_error *error
                 if (buffer && (used == CHUNK || place + used != range->offset + at)) {
                     result = recap_image_put(work->writer, buffer, place, used, error);
                     buffer = NULL;
-                    progress(work, "memory");
+                    if (result == 0)
+                        result = progress(work, "memory", error);
                 }
                 if (result == 0 && !buffer) {
                     result = recap_image_room(work->writer, &buffer, error);

@@ -36,10 +36,13 @@ static void clear_work(struct work *work)
     free(work->specs);
 }
 
-static void progress(const struct work *work, const char *phase, uint64_t done, uint64_t total)
+/* Says how far it is; the caller may have had enough. */
+static int progress(const struct work *work, const char *phase, uint64_t done, uint64_t total)
 {
-    if (work->options->progress.report)
-        work->options->progress.report(work->options->progress.context, phase, done, total);
+    const struct recap_progress *to = &work->options->progress;
+    if (!to->report || to->report(to->context, phase, done, total))
+        return 0;
+    return recap_refuse(work->error, RECAP_FAILED, -EINTR, "the restore was interrupted");
 }
 
 /* Which binding is for which object. */
@@ -269,9 +272,11 @@ static int fill_pds(struct work *work)
 {
     int result = 0;
     for (size_t i = 0; result == 0 && i < work->graph->pd_count; i++) {
-        progress(work, "capabilities", i, work->graph->pd_count);
-        result = install_slots(work, i);
-        progress(work, "memory", i, work->graph->pd_count);
+        result = progress(work, "capabilities", i, work->graph->pd_count);
+        if (result == 0)
+            result = install_slots(work, i);
+        if (result == 0)
+            result = progress(work, "memory", i, work->graph->pd_count);
         if (result == 0)
             result = fill_memory(work, i);
         if (result == 0)
@@ -293,8 +298,9 @@ static int check_done(struct work *work, struct recap_check_beside *check, int r
 
 static int restore(struct work *work)
 {
-    progress(work, "objects", 0, work->graph->object_count);
-    int result = match_bindings(work);
+    int result = progress(work, "objects", 0, work->graph->object_count);
+    if (result == 0)
+        result = match_bindings(work);
     if (result == 0)
         result = require_bindings(work);
     if (result == 0)

@@ -16,9 +16,10 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /* Long work says how far it is: `done` of `total` bytes or items of `phase`, from within the call
- * and on its thread. `report` may be NULL. */
+ * and on its thread. `report` may be NULL. It returns whether to go on: false ends the call with
+ * EINTR, and everything is as after any failure. */
 struct recap_progress {
-    void (*report)(void *context, const char *phase, uint64_t done, uint64_t total);
+    bool (*report)(void *context, const char *phase, uint64_t done, uint64_t total);
     void *context;
 };
 

@@ -48,8 +48,8 @@ int recap_refuse(struct recap_error *e, enum recap_class cls, int code, const ch
 /* Adds the selector that a filled error is about. Returns e->code (or 0 for NULL). */
 int recap_error_at(struct recap_error *e, uint64_t selector);
 
-/* Adds what sits at that selector ("TCP socket to 10.0.0.5:5432, established"; may be NULL). Returns
- * e->code (or 0 for NULL). */
+/* Adds what sits at that selector ("TCP socket to 10.0.0.5:5432, established"; may be NULL).
+ * Returns e->code (or 0 for NULL). */
 int recap_error_object(struct recap_error *e, const char *object);
 
 /* Adds the remedy to a filled error. Returns e->code (or 0 for NULL). */
