@@ -24,12 +24,12 @@ struct recap_image_writer;
 int recap_image_create(const char *path, struct recap_image_writer **writer,
                        struct recap_error *error);
 /* Plans the core file of `pd`: sets the offset of each of its ranges. Slots, regions, threads and
- * attributes are complete by now. Then recap_image_write for all ranges, in any order. */
+ * attributes are complete by now. Then recap_image_room and recap_image_put for all ranges. */
 int recap_image_begin_core(struct recap_image_writer *writer, struct recap_pd_image *pd,
                            struct recap_error *error);
-/* Room for 1 MiB of page content. Fill it, then hand it over with recap_image_put, which takes it back
- * also when it fails: writing goes on in another thread while the caller fills the next. Pages go to
- * the core that was begun last, best in order of their offsets, and each byte once. */
+/* Room for 1 MiB of page content. Fill it, then hand it over with recap_image_put, which takes it
+ * back also when it fails: writing goes on in another thread while the caller fills the next. Pages
+ * go to the core that was begun last, best in order of their offsets, and each byte once. */
 int recap_image_room(struct recap_image_writer *writer, void **buffer, struct recap_error *error);
 int recap_image_put(struct recap_image_writer *writer, void *buffer, uint64_t offset, size_t size,
                     struct recap_error *error);
@@ -39,8 +39,8 @@ int recap_image_end_core(struct recap_image_writer *writer, const struct recap_g
 /* Appends to the content of object `id`, one object after the other. */
 int recap_image_content(struct recap_image_writer *writer, uint64_t id, const void *data,
                         size_t size, struct recap_error *error);
-/* Writes the headers and notes of all cores, graph and manifest, syncs, renames into place. The graph
- * gets the checksums of its contents. On failure the image is still to be discarded. */
+/* Writes the headers and notes of all cores, graph and manifest, syncs, renames into place. The
+ * graph gets the checksums of its contents. On failure the image is still to be discarded. */
 int recap_image_commit(struct recap_image_writer *writer, struct recap_graph *graph,
                        struct recap_error *error);
 /* Frees the writer; what was not committed is removed from disk. Accepts NULL. */
@@ -54,8 +54,8 @@ int recap_image_open(const char *path, struct recap_image **image, struct recap_
 struct recap_graph *recap_image_graph(struct recap_image *image);
 /* The descriptor of the core file of that PD; owned by the image. */
 int recap_image_core(struct recap_image *image, const struct recap_pd_image *pd);
-/* Checks the checksums of all page content and object content (all cores on the machine's
- * processors). */
+/* Checks all page content and object content against their checksums, by as many threads as there
+ * are processors. */
 int recap_image_check(struct recap_image *image, struct recap_error *error);
 /* Reads object content, as recap_creation.content. */
 ssize_t recap_image_read_content(void *image, uint64_t id, uint64_t offset, void *buffer,
