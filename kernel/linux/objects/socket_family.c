@@ -9,21 +9,37 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/xattr.h>
+#include <unistd.h>
+
+/* The kinds ask one after the other about the same description: its answer is kept until the next
+ * one. A socket keeps its protocol, and an inode names one socket as long as that lives. */
+static _Thread_local struct {
+    pid_t pid;
+    int fd;
+    ino_t inode;
+    char protocol[64];
+} last;
 
 bool linux_socket_is(const struct linux_description *description, const char *protocol)
 {
-    char path[64], name[64];
+    char path[64];
     if (!S_ISSOCK(description->status.st_mode) || (description->open_flags & O_PATH))
         return false;
-    if (description->pid)
-        snprintf(path, sizeof path, "/proc/%d/fd/%d", description->pid, description->fd);
-    else
-        snprintf(path, sizeof path, "/proc/self/fd/%d", description->fd);
-    ssize_t length = getxattr(path, "system.sockprotoname", name, sizeof name - 1);
-    if (length < 0)
-        return false;
-    name[length] = '\0';
-    return strcmp(name, protocol) == 0;
+    if (last.inode != description->status.st_ino || last.pid != description->pid ||
+        last.fd != description->fd) {
+        last.inode = 0;
+        snprintf(path, sizeof path, "/proc/%d/fd/%d",
+                 description->pid ? description->pid : getpid(), description->fd);
+        ssize_t length =
+            getxattr(path, "system.sockprotoname", last.protocol, sizeof last.protocol - 1);
+        if (length < 0)
+            return false;
+        last.protocol[length] = '\0';
+        last.inode = description->status.st_ino;
+        last.pid = description->pid;
+        last.fd = description->fd;
+    }
+    return strcmp(last.protocol, protocol) == 0;
 }
 
 int linux_socket_number(int fd, int option)

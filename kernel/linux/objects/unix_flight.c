@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void release(void *data)
@@ -72,18 +73,36 @@ int linux_unix_look(struct linux_kernel *kernel, recap_badge badge, int fd, int 
     return result;
 }
 
+/* The sockets that have something in flight, kept for the kernel as long as nothing changes. Badges
+ * that were entered since the last look are looked at in addition. */
 struct flights {
-    struct linux_kernel *kernel;
-    recap_badge *sockets; /* with something in flight */
+    uint64_t moment;
+    recap_badge seen; /* the highest badge that was looked at */
+    recap_badge *sockets;
     size_t count;
+    size_t entered; /* how many of them have been looked into */
     bool out_of_memory;
 };
+
+static void release_flights(void *data)
+{
+    struct flights *flights = data;
+    free(flights->sockets);
+    free(flights);
+}
 
 static bool collect_flights(void *context, recap_badge badge, struct linux_home home)
 {
     struct flights *flights = context;
     char path[64], text[512];
+    struct stat status;
     uint64_t carried;
+    if (badge <= flights->seen)
+        return false;
+    flights->seen = badge;
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", home.pid ? home.pid : getpid(), home.fd);
+    if (stat(path, &status) < 0 || !S_ISSOCK(status.st_mode))
+        return false;
     snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", home.pid ? home.pid : getpid(), home.fd);
     if (linux_procfs_read_into(AT_FDCWD, path, text, sizeof text) < 0 ||
         !linux_fdinfo_number(text, "scm_fds", 10, &carried) || !carried)
@@ -101,6 +120,7 @@ static bool collect_flights(void *context, recap_badge badge, struct linux_home 
     return false;
 }
 
+/* 1 when the socket was looked into, 0 while its holder runs. */
 static int enter_carried(struct linux_kernel *kernel, recap_badge badge, struct recap_error *error)
 {
     __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
@@ -116,19 +136,41 @@ static int enter_carried(struct linux_kernel *kernel, recap_badge badge, struct 
     result = linux_badge_fd(kernel, badge, &fd, error);
     if (result == 0 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
         result = recap_fail(error, -errno, "looking into a Unix socket");
-    return result ? result : linux_unix_look(kernel, badge, fd, type, &ignored, error);
+    if (result == 0)
+        result = linux_unix_look(kernel, badge, fd, type, &ignored, error);
+    return result < 0 ? result : 1;
+}
+
+static struct flights *flights_of(struct linux_kernel *kernel)
+{
+    recap_badge badge;
+    if (linux_badge_inner(kernel, "unix-flights", 0, 0, &badge, NULL) < 0)
+        return NULL;
+    struct flights *flights = linux_badge_kept(kernel, badge);
+    if (!flights && (flights = calloc(1, sizeof *flights)))
+        linux_badge_keep(kernel, badge, flights, release_flights);
+    if (flights && flights->moment != kernel->moment) {
+        flights->moment = kernel->moment;
+        flights->seen = 0;
+        flights->count = flights->entered = 0;
+    }
+    return flights;
 }
 
 int linux_unix_enter_in_flight(struct linux_kernel *kernel, struct recap_error *error)
 {
-    struct flights flights = {.kernel = kernel};
-    linux_badge_find(kernel, collect_flights, &flights);
-    int result = flights.out_of_memory
-                     ? recap_fail(error, -ENOMEM, "looking for capabilities in flight")
-                     : 0;
-    for (size_t i = 0; result == 0 && i < flights.count; i++)
-        result = enter_carried(kernel, flights.sockets[i], error);
-    bool any = flights.count > 0;
-    free(flights.sockets);
-    return result < 0 ? result : any;
+    struct flights *flights = flights_of(kernel);
+    if (flights)
+        linux_badge_find(kernel, collect_flights, flights);
+    if (!flights || flights->out_of_memory)
+        return recap_fail(error, -ENOMEM, "looking for capabilities in flight");
+    while (flights->entered < flights->count) {
+        int result = enter_carried(kernel, flights->sockets[flights->entered], error);
+        if (result < 0)
+            return result;
+        if (!result)
+            break;
+        flights->entered++;
+    }
+    return flights->count > 0;
 }
