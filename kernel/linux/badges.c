@@ -229,7 +229,7 @@ int linux_badge_own(struct linux_kernel *kernel, int fd, recap_badge *badge,
                     struct recap_error *error)
 {
     struct linux_description *description;
-    struct linux_badge_entry *entry;
+    struct linux_badge_entry *entry = NULL;
     bool met = false;
     int result = linux_description_read((struct linux_home){0, fd}, &description, error);
     if (result == 0) {
