@@ -15,9 +15,12 @@
 
 int linux_examine_say(struct linux_examine *examine, int result)
 {
-    return result < 0
-               ? recap_fail(examine->error, result, "examining process %d", (int)examine->pd->pid)
-               : 0;
+    if (result >= 0)
+        return 0;
+    recap_fail(examine->error, result, "examining process %d", (int)examine->pd->pid);
+    if (result == -EACCES || result == -EPERM)
+        recap_error_remedy(examine->error, "run as the user of that process, or as root");
+    return result;
 }
 
 void linux_examine_name(int directory, const char *path, char name[LINUX_NAME_ROOM])

@@ -106,6 +106,18 @@ int linux_file_locate(const char *link, const struct stat *status, struct recap_
     return 0;
 }
 
+int linux_file_accessible(const char *path, int flags, struct recap_error *error)
+{
+    static const int modes[] = {R_OK, W_OK, R_OK | W_OK, R_OK | W_OK};
+    /* Nothing is refused to root that this could tell. */
+    if (geteuid() == 0 || faccessat(AT_FDCWD, path, modes[flags & O_ACCMODE], AT_EACCESS) == 0)
+        return 0;
+    int code = errno;
+    return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                        "%s could not be opened again the way it is open: %s", path,
+                        strerror(code));
+}
+
 static int read_identity(int directory, const char *path, struct statx *now)
 {
     const unsigned mask = STATX_BASIC_STATS | STATX_BTIME;

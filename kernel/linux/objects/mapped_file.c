@@ -73,11 +73,13 @@ static int guess_status(const struct linux_mapped *mapped, struct stat *status)
     return 0;
 }
 
-/* What the region maps: by its name when that leads to it, so that nothing has to be opened. */
-static int read_status(struct linux_mapped *mapped, struct stat *status, struct recap_error *error)
+/* What the region maps. `named`: found by its name, so that nothing had to be opened. */
+static int read_status(struct linux_mapped *mapped, struct stat *status, bool *named,
+                       struct recap_error *error)
 {
-    if (lstat(mapped->path, status) == 0 && status->st_ino == mapped->inode &&
-        (status->st_dev == mapped->device || major(mapped->device) == 0))
+    *named = lstat(mapped->path, status) == 0 && status->st_ino == mapped->inode &&
+             (status->st_dev == mapped->device || major(mapped->device) == 0);
+    if (*named)
         return 0;
     int fd;
     int result = open_live(mapped, &fd);
@@ -109,16 +111,20 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
             error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
             "it is the ring of an asynchronous input and output context (io_setup)");
     struct stat status;
-    int result = read_status(mapped, &status, error);
+    bool named;
+    int result = read_status(mapped, &status, &named, error);
     if (result < 0)
         return result;
     if (!S_ISREG(status.st_mode) && !is_zero_device(&status))
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "%s is mapped, and is neither a file nor plain memory", mapped->path);
     struct recap_value *state = recap_record(arena);
-    enum linux_file_place place;
-    const char *path;
-    result = linux_file_locate(mapped->path, &status, arena, &place, &path, error);
+    enum linux_file_place place = LINUX_FILE_NAMED;
+    const char *path = mapped->path;
+    if (!named)
+        result = linux_file_locate(mapped->path, &status, arena, &place, &path, error);
+    if (result == 0 && place != LINUX_FILE_UNLINKED)
+        result = linux_file_accessible(path, mapped->may_write ? O_RDWR : O_RDONLY, error);
     if (result < 0)
         return result;
     if (place == LINUX_FILE_UNLINKED) {

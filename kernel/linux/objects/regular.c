@@ -45,18 +45,6 @@ static int refuse_disguise(const struct linux_description *description, struct r
     return 0;
 }
 
-/* What was once opened may have been opened with other rights than those of whoever restores. */
-static int check_access(const char *path, uint32_t open_flags, struct recap_error *error)
-{
-    static const int modes[] = {R_OK, W_OK, R_OK | W_OK, R_OK | W_OK};
-    if (faccessat(AT_FDCWD, path, modes[open_flags & O_ACCMODE], AT_EACCESS) == 0)
-        return 0;
-    int code = errno;
-    return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                        "%s could not be opened again the way it is open: %s", path,
-                        strerror(code));
-}
-
 static int describe_place(struct linux_kernel *kernel, const struct linux_description *description,
                           struct recap_arena *arena, struct recap_value *state,
                           struct recap_error *error)
@@ -78,7 +66,7 @@ static int describe_place(struct linux_kernel *kernel, const struct linux_descri
             recap_put_object(arena, state, "file", file);
         return result;
     }
-    result = check_access(path, description->open_flags, error);
+    result = linux_file_accessible(path, (int)description->open_flags, error);
     if (result < 0)
         return result;
     if (place == LINUX_FILE_VIRTUAL)
