@@ -5,8 +5,8 @@
  * differ, as time that a hypervisor or interrupts took does not count. So each is compared with the
  * monotonic clock, by standing on that processor ourselves.
  *
- * A thread may run between the look and its stop, and then wait again. How often it was given a
- * processor tells: once, to stop, if it did not.
+ * A thread may run between the look and its stop, and then wait again. How often it gave its
+ * processor up by itself tells: once, to stop, if it did not.
  */
 #include "kernel/linux/concerns.h"
 #include "kernel/linux/waits.h"
@@ -27,7 +27,7 @@ struct seen {
     uint64_t arguments[6];
     uint64_t stack, instruction;
     int64_t since;  /* on the monotonic clock; -1: unknown */
-    uint64_t turns; /* how often it was given a processor */
+    int64_t sleeps; /* how often it had gone to sleep by then */
 };
 
 struct processor {
@@ -64,19 +64,41 @@ static int64_t now_ns(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* When a thread last ran, on its processor's scheduler clock; -1: the kernel does not say. */
-static int64_t last_ran(int directory, const char *path)
+/* What the scheduler tells of a thread; each -1 where it does not. */
+struct schedule {
+    int64_t ran;    /* when it last ran, on its processor's clock */
+    int64_t sleeps; /* how often it gave its processor up by itself */
+};
+
+static const char *schedule_value(const char *text, const char *name)
+{
+    const char *field = strstr(text, name);
+    field = field ? strchr(field, ':') : NULL;
+    return field ? field + 1 : NULL;
+}
+
+static struct schedule read_schedule(int directory, const char *path)
 {
     char text[8192];
-    const char *field = linux_procfs_read_into(directory, path, text, sizeof text) < 0
-                            ? NULL
-                            : strstr(text, "se.exec_start");
-    field = field ? strchr(field, ':') : NULL;
-    if (!field)
-        return -1;
+    struct schedule schedule = {-1, -1};
+    if (linux_procfs_read_into(directory, path, text, sizeof text) < 0)
+        return schedule;
     char *end;
-    int64_t ms = strtoll(field + 1, &end, 10);
-    return *end == '.' ? ms * 1000000 + strtoll(end + 1, NULL, 10) : -1;
+    const char *value = schedule_value(text, "se.exec_start");
+    int64_t ms = value ? strtoll(value, &end, 10) : 0;
+    if (value && *end == '.')
+        schedule.ran = ms * 1000000 + strtoll(end + 1, NULL, 10);
+    value = schedule_value(text, "nr_voluntary_switches");
+    if (value)
+        schedule.sleeps = strtoll(value, NULL, 10);
+    return schedule;
+}
+
+static struct schedule schedule_of(const struct linux_pd *pd, pid_t tid)
+{
+    char path[48];
+    snprintf(path, sizeof path, "task/%d/sched", tid);
+    return read_schedule(pd->proc, path);
 }
 
 /* Stands on a processor for a moment. */
@@ -90,7 +112,7 @@ static int64_t measure_offset(int number)
         bool known = sched_getaffinity(0, sizeof(cpu_set_t) * 8, before) == 0;
         if (known && sched_setaffinity(0, size, there) == 0) {
             sched_yield();
-            int64_t ran = last_ran(AT_FDCWD, "/proc/thread-self/sched");
+            int64_t ran = read_schedule(AT_FDCWD, "/proc/thread-self/sched").ran;
             offset = ran < 0 ? INT64_MIN : now_ns() - ran;
             sched_setaffinity(0, sizeof(cpu_set_t) * 8, before);
         }
@@ -138,17 +160,6 @@ static long restarted_call(const struct linux_pd *pd, const struct seen *seen)
     return -1;
 }
 
-static uint64_t turns_of(const struct linux_pd *pd, pid_t tid)
-{
-    char path[48], text[128];
-    unsigned long turns = 0;
-    snprintf(path, sizeof path, "task/%d/schedstat", tid);
-    if (linux_procfs_read_into(pd->proc, path, text, sizeof text) < 0 ||
-        sscanf(text, "%*u %*u %lu", &turns) != 1)
-        return 0;
-    return turns;
-}
-
 static int processor_of(const struct linux_pd *pd, pid_t tid)
 {
     enum { PROCESSOR = 39 };
@@ -160,17 +171,16 @@ static int processor_of(const struct linux_pd *pd, pid_t tid)
     return field ? atoi(field) : -1;
 }
 
-/* Since when it waits, if it does so all along. */
-static int64_t since(struct linux_pd *pd, const struct seen *seen)
+/* Since when it waits, if it did so while we looked. */
+static void look_since(struct linux_pd *pd, struct seen *seen)
 {
-    char path[48];
-    snprintf(path, sizeof path, "task/%d/sched", seen->tid);
-    int64_t ran = last_ran(pd->proc, path);
-    int processor = ran < 0 ? -1 : processor_of(pd, seen->tid);
+    struct schedule before = schedule_of(pd, seen->tid);
+    int processor = before.ran < 0 ? -1 : processor_of(pd, seen->tid);
     int64_t offset = processor < 0 ? INT64_MIN : offset_of(pd->waits, processor);
-    if (offset == INT64_MIN || !seen->turns || turns_of(pd, seen->tid) != seen->turns)
-        return -1;
-    return ran + offset;
+    struct schedule after = schedule_of(pd, seen->tid);
+    bool still = before.ran == after.ran && before.sleeps == after.sleeps && after.sleeps >= 0;
+    seen->since = still && offset != INT64_MIN ? before.ran + offset : -1;
+    seen->sleeps = after.sleeps;
 }
 
 static bool has_timeout(long call)
@@ -200,7 +210,7 @@ static struct seen *add(struct linux_pd *pd)
 
 int linux_wait_look(struct linux_pd *pd, pid_t tid)
 {
-    struct seen seen = {.tid = tid, .turns = turns_of(pd, tid)};
+    struct seen seen = {.tid = tid};
     char path[48], text[256];
     uint64_t *a = seen.arguments;
     snprintf(path, sizeof path, "task/%d/syscall", tid);
@@ -214,7 +224,7 @@ int linux_wait_look(struct linux_pd *pd, pid_t tid)
         return -ENOMEM;
     if (seen.call == SYS_restart_syscall)
         seen.call = restarted_call(pd, &seen);
-    seen.since = since(pd, &seen);
+    look_since(pd, &seen);
     *kept = seen;
     return 0;
 }
@@ -244,7 +254,7 @@ long linux_wait_call(const struct linux_pd *pd, pid_t tid, const struct user_reg
 int64_t linux_wait_elapsed(const struct linux_pd *pd, pid_t tid, const struct user_regs_struct *r)
 {
     const struct seen *seen = find(pd, tid, r);
-    if (!seen || seen->since < 0 || turns_of(pd, tid) != seen->turns + 1)
+    if (!seen || seen->since < 0 || schedule_of(pd, tid).sleeps != seen->sleeps + 1)
         return -1;
     int64_t elapsed = now_ns() - seen->since;
     return elapsed > 0 ? elapsed : 0;
