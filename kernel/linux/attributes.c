@@ -14,6 +14,7 @@ struct work {
     struct linux_traits traits, dumpable;
     struct linux_actions actions;
     struct linux_timers timers;
+    struct linux_limits limits;
     struct linux_layout layout;
 };
 
@@ -33,6 +34,7 @@ static int ask(struct work *work, struct recap_error *error)
     linux_traits_ask(reading, LINUX_TRAIT_DUMPABLE, &work->dumpable);
     linux_actions_ask(reading, &work->actions);
     linux_layout_ask(reading, &work->layout);
+    linux_limits_ask(reading, &work->limits);
     return linux_timers_ask(reading, &work->timers, error);
 }
 
@@ -77,7 +79,7 @@ static int record(struct work *work, struct recap_value *state, struct recap_err
     if (result == 0)
         result = linux_timers_record(reading, &work->timers, state, error);
     if (result == 0)
-        result = linux_limits_record(reading, state, error);
+        result = linux_limits_record(reading, &work->limits, state, error);
     if (result == 0)
         result = linux_places_record(reading, state, error);
     if (result == 0)

@@ -54,10 +54,16 @@ static int plan_process(struct work *work, size_t thread, struct linux_steps *st
     return result;
 }
 
+static int plan_limits(struct work *work, size_t thread, struct linux_steps *steps)
+{
+    (void)thread;
+    return linux_limits_set(steps, work->image->attributes, work->have, work->error);
+}
+
 static int plan_credentials(struct work *work, size_t thread, struct linux_steps *steps)
 {
     return linux_credentials_set(steps, work->want_threads[thread], work->have_threads[thread],
-                                 work->pd->kernel->own_namespace, work->error);
+                                 work->pd->kernel, work->error);
 }
 
 static int plan_after_credentials(struct work *work, size_t thread, struct linux_steps *steps)
@@ -84,8 +90,6 @@ static int set_from_outside(struct work *work)
 {
     const struct recap_value *want = work->image->attributes;
     int result = linux_settings_set(work->pd, want, work->have, work->error);
-    if (result == 0)
-        result = linux_limits_set(work->pd, want, work->have, work->error);
     for (size_t i = 0; result == 0 && i < work->pd->thread_count; i++)
         result = linux_scheduling_set(&work->pd->threads[i], work->want_threads[i],
                                       work->have_threads[i], work->error);
@@ -111,6 +115,8 @@ static int set_all(struct work *work)
         result = each_thread(work, 1, plan_process);
     if (result == 0)
         result = linux_timers_set(work->pd, want, work->error);
+    if (result == 0)
+        result = each_thread(work, 1, plan_limits);
     if (result == 0)
         result = set_from_outside(work);
     if (result == 0)

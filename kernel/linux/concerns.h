@@ -147,7 +147,7 @@ int linux_credentials_record(const struct linux_reading *reading,
                              const struct linux_credentials *asked, struct recap_value *state,
                              struct recap_error *error);
 int linux_credentials_set(struct linux_steps *steps, const struct recap_value *want,
-                          const struct recap_value *have, bool own_namespace,
+                          const struct recap_value *have, const struct linux_kernel *kernel,
                           struct recap_error *error);
 
 /* --- signals.c, signals_set.c
@@ -196,9 +196,15 @@ int linux_timers_examine(struct linux_pd *pd, struct recap_refusals *refusals,
 /* --- limits.c (process)
  * -------------------------------------------------------------------------------------- */
 
-int linux_limits_record(const struct linux_reading *reading, struct recap_value *state,
-                        struct recap_error *error);
-int linux_limits_set(struct linux_pd *pd, const struct recap_value *want,
+struct linux_limits {
+    size_t first_call;
+    uint64_t limits;
+};
+
+void linux_limits_ask(const struct linux_reading *reading, struct linux_limits *asked);
+int linux_limits_record(const struct linux_reading *reading, const struct linux_limits *asked,
+                        struct recap_value *state, struct recap_error *error);
+int linux_limits_set(struct linux_steps *steps, const struct recap_value *want,
                      const struct recap_value *have, struct recap_error *error);
 
 /* --- places.c (process): working and root directory, program file, umask

@@ -8,9 +8,11 @@
 #include "kernel/linux/concerns.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -144,8 +146,57 @@ static int refuse_more(const struct credentials *want, const struct credentials 
     return recap_error_remedy(error, "restore as a user who has them");
 }
 
+/* Whether this is a user namespace of an ordinary user. */
+static bool groups_are_denied(void)
+{
+    char text[16];
+    return linux_procfs_read_into(AT_FDCWD, "/proc/self/setgroups", text, sizeof text) > 0 &&
+           strncmp(text, "deny", 4) == 0;
+}
+
+static bool has_group(const struct credentials *c, gid_t group)
+{
+    for (const struct recap_value *v = recap_first(c->further); v; v = v->next)
+        if ((gid_t)v->u.number == group)
+            return true;
+    return false;
+}
+
+static bool caller_has_group(const struct linux_kernel *kernel, gid_t group)
+{
+    for (int i = 0; i < kernel->group_count; i++)
+        if (kernel->groups[i] == group)
+            return true;
+    return false;
+}
+
+/* In a user namespace of our own only the caller's own ids exist, its groups stay what they are,
+ * and capabilities are worth nothing outside. What the component would lose or gain by that is
+ * refused.
+ */
+static int refuse_in_namespace(const struct credentials *want, const struct credentials *have,
+                               const struct linux_kernel *kernel, struct recap_error *error)
+{
+    const char *what = NULL;
+    if (!same_ids(want->users, have->users) || !same_ids(want->groups, have->groups))
+        what = "it ran as another user or group";
+    else if (want->permitted || want->ambient)
+        what = "it had capabilities";
+    for (const struct recap_value *v = recap_first(want->further); !what && v; v = v->next)
+        if (!caller_has_group(kernel, (gid_t)v->u.number))
+            what = "it was in groups that the caller is not in";
+    for (int i = 0; !what && i < kernel->group_count; i++)
+        if (!has_group(want, kernel->groups[i]))
+            what = "it was not in all groups that the caller is in";
+    if (!what)
+        return 0;
+    recap_refuse(error, RECAP_FAILED, -EPERM,
+                 "the caller may not give the component its credentials: %s", what);
+    return recap_error_remedy(error, "restore as the user that it ran as, or as root");
+}
+
 int linux_credentials_set(struct linux_steps *steps, const struct recap_value *want_state,
-                          const struct recap_value *have_state, bool own_namespace,
+                          const struct recap_value *have_state, const struct linux_kernel *kernel,
                           struct recap_error *error)
 {
     struct credentials want, have;
@@ -158,13 +209,14 @@ int linux_credentials_set(struct linux_steps *steps, const struct recap_value *w
     if (recap_value_equal(recap_member(want_state, "credentials"),
                           recap_member(have_state, "credentials")))
         return 0;
+    bool denied = kernel->own_namespace && groups_are_denied();
     int result = refuse_more(&want, &have, error);
+    if (result == 0 && denied)
+        result = refuse_in_namespace(&want, &have, kernel, error);
     if (result < 0)
         return result;
     bool ids = !same_ids(want.users, have.users) || !same_ids(want.groups, have.groups);
-    /* In a user namespace of our own the kernel denies setgroups: the caller's groups stay, and
-     * linux_groups_inherit has made sure that they are the component's. */
-    if (!own_namespace && !recap_value_equal(want.further, have.further))
+    if (!denied && !recap_value_equal(want.further, have.further))
         result = step_further_groups(steps, &want, error);
     if (result < 0)
         return result;

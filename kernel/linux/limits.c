@@ -1,10 +1,15 @@
-/* limits.c: resource limits, read and set from outside. */
+/* limits.c: resource limits.
+ *
+ * Read and set from inside: from outside the kernel asks for the same user or CAP_SYS_RESOURCE.
+ */
 #include "kernel/linux/concerns.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static const char *const names[] = {
     [RLIMIT_CPU] = "cpu_seconds",
@@ -27,17 +32,30 @@ static const char *const names[] = {
 
 enum { LIMIT_COUNT = sizeof names / sizeof names[0] };
 
-int linux_limits_record(const struct linux_reading *reading, struct recap_value *state,
-                        struct recap_error *error)
+void linux_limits_ask(const struct linux_reading *reading, struct linux_limits *asked)
+{
+    asked->limits = linux_batch_put(reading->batch, NULL, LIMIT_COUNT * sizeof(struct rlimit));
+    for (int i = 0; i < LIMIT_COUNT; i++) {
+        size_t call = linux_batch_call(reading->batch, SYS_prlimit64, 0, i, 0,
+                                       asked->limits + (size_t)i * sizeof(struct rlimit));
+        if (i == 0)
+            asked->first_call = call;
+    }
+}
+
+int linux_limits_record(const struct linux_reading *reading, const struct linux_limits *asked,
+                        struct recap_value *state, struct recap_error *error)
 {
     struct recap_value *limits = recap_put_record(reading->arena, state, "limits");
-    for (int i = 0; i < LIMIT_COUNT; i++) {
-        struct rlimit limit;
-        if (prlimit(reading->pd->pid, (__rlimit_resource_t)i, NULL, &limit) < 0)
-            return recap_fail(error, -errno, "reading the limit %s", names[i]);
+    const struct rlimit *read = linux_batch_data(reading->batch, asked->limits);
+    for (size_t i = 0; i < LIMIT_COUNT; i++) {
+        int result =
+            linux_batch_check(reading->batch, asked->first_call + i, "reading a limit", error);
+        if (result < 0)
+            return result;
         struct recap_value *pair = recap_put_record(reading->arena, limits, names[i]);
-        recap_put_hex(reading->arena, pair, "soft", limit.rlim_cur);
-        recap_put_hex(reading->arena, pair, "hard", limit.rlim_max);
+        recap_put_hex(reading->arena, pair, "soft", read[i].rlim_cur);
+        recap_put_hex(reading->arena, pair, "hard", read[i].rlim_max);
     }
     return 0;
 }
@@ -53,7 +71,25 @@ static int get_limit(const struct recap_value *limits, const char *name, struct 
     return 0;
 }
 
-int linux_limits_set(struct linux_pd *pd, const struct recap_value *want,
+static int refuse_raise(const char *name, const struct rlimit *want, const struct rlimit *have,
+                        struct recap_error *error)
+{
+    recap_refuse(error, RECAP_FAILED, -EPERM,
+                 "the component's limit %s is %llu (hard), above the %llu that the caller may give",
+                 name, (unsigned long long)want->rlim_max, (unsigned long long)have->rlim_max);
+    return recap_error_remedy(error, "raise the caller's hard limit (ulimit -H) or restore as root "
+                                     "(with CAP_SYS_RESOURCE)");
+}
+
+/* The caller may raise hard limits, or there is none to be raised. */
+static bool may_raise(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[2] = {0};
+    return syscall(SYS_capget, &header, sets) == 0 && (sets[0].effective >> CAP_SYS_RESOURCE) & 1;
+}
+
+int linux_limits_set(struct linux_steps *steps, const struct recap_value *want,
                      const struct recap_value *have, struct recap_error *error)
 {
     const struct recap_value *wanted = recap_member(want, "limits");
@@ -63,20 +99,14 @@ int linux_limits_set(struct linux_pd *pd, const struct recap_value *want,
         if (get_limit(wanted, names[i], &limit) < 0)
             return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "the limit %s is not a limit",
                                 names[i]);
-        if (get_limit(present, names[i], &now) == 0 && memcmp(&limit, &now, sizeof now) == 0)
+        if (get_limit(present, names[i], &now) < 0)
+            return recap_fail(error, -EBADMSG, "reading the limits of the new process");
+        if (memcmp(&limit, &now, sizeof now) == 0)
             continue;
-        if (prlimit(pd->pid, (__rlimit_resource_t)i, &limit, NULL) == 0)
-            continue;
-        int code = -errno;
-        if (code != -EPERM)
-            return recap_fail(error, code, "setting the limit %s", names[i]);
-        recap_refuse(error, RECAP_FAILED, code,
-                     "the component's limit %s is %llu (hard), above the %llu that the caller may "
-                     "give",
-                     names[i], (unsigned long long)limit.rlim_max,
-                     (unsigned long long)now.rlim_max);
-        return recap_error_remedy(error, "raise the caller's hard limit (ulimit -H) or restore as "
-                                         "root");
+        if (limit.rlim_max > now.rlim_max && !may_raise())
+            return refuse_raise(names[i], &limit, &now, error);
+        uint64_t at = linux_batch_put(linux_steps_batch(steps), &limit, sizeof limit);
+        linux_step(steps, "setting a limit", SYS_prlimit64, 0, i, at, 0);
     }
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 static void linux_close(struct recap_kernel *kernel)
 {
@@ -15,6 +16,7 @@ static void linux_close(struct recap_kernel *kernel)
     linux_badges_free(k->badges);
     linux_room_unmake(k);
     free(k->release);
+    free(k->groups);
     free(k);
 }
 
@@ -69,7 +71,10 @@ int recap_linux_open(struct recap_kernel **kernel, struct recap_error *error)
     k->base.ops = &linux_ops;
     k->badges = linux_badges_new();
     k->release = uname(&names) == 0 ? strdup(names.release) : NULL;
-    if (!k->badges || !k->release) {
+    int groups = getgroups(0, NULL);
+    k->groups = calloc((size_t)groups + 1, sizeof *k->groups);
+    k->group_count = k->groups ? getgroups(groups, k->groups) : 0;
+    if (!k->badges || !k->release || !k->groups) {
         linux_close(&k->base);
         return recap_fail(error, -ENOMEM, "opening the Linux kernel");
     }

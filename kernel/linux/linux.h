@@ -29,6 +29,8 @@ struct linux_kernel {
     struct linux_pd *born; /* the PDs made here that are open, by next_born */
     /* Set when restore had to enter namespaces of its own to choose PIDs (namespace.c). */
     bool own_namespace;
+    gid_t *groups; /* the caller's supplementary groups, as they are outside such namespaces */
+    int group_count;
     pid_t namespace_first; /* its first process, which is ours to reap */
     bool namespace_kept;   /* it outlives us */
     int lifeline; /* pipe to it */
