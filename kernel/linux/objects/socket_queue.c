@@ -223,11 +223,44 @@ static int peek_all(void *context)
     return result < 0 ? result : 0;
 }
 
+/* A stream without descriptors in flight is seen whole by one plain peek: 1 if that was so. */
+static int peek_plainly(const struct task *task)
+{
+    struct linux_socket_queue *queue = task->queue;
+    _Alignas(struct cmsghdr) char control[CONTROL];
+    struct linux_socket_message message;
+    struct msghdr header;
+    int total = 0;
+    if (ioctl(task->fd, FIONREAD, &total) < 0)
+        return -errno;
+    if (!total)
+        return 1;
+    int result = make_room(queue, (size_t)total);
+    if (result < 0)
+        return result;
+    ssize_t got = peek(task, &message, &header, control, queue->data, (size_t)total);
+    if (got < 0)
+        return (int)got;
+    result = take_control(queue, &message, &header);
+    drop_fds(queue, 0);
+    if (result < 0 || message.fd_count || got != total)
+        return result;
+    message.length = (size_t)got;
+    append(task, &message);
+    return 1;
+}
+
 int linux_socket_peek(int fd, int type, struct linux_socket_queue *queue, struct recap_error *error)
 {
     struct linux_socket_queue found = {0};
     struct task task = {fd, type == SOCK_STREAM, type == SOCK_SEQPACKET, &found};
-    int result = linux_apart(CLONE_FILES, peek_all, &task);
+    int offset = -1;
+    socklen_t size = sizeof offset;
+    int result = 0;
+    if (task.stream && getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, &size) == 0 && offset < 0)
+        result = peek_plainly(&task);
+    if (result == 0)
+        result = linux_apart(CLONE_FILES, peek_all, &task);
     if (result < 0) {
         linux_socket_queue_clear(&found);
         return recap_fail(error, result, "peeking at what waits in a socket");
