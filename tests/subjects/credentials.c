@@ -136,6 +136,11 @@ int main(void)
     while (!ready)
         usleep(1000);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    /* One that does nothing: whoever restores this may end before it. */
+    prctl(PR_SET_PDEATHSIG, SIGWINCH);
+    /* An ordinary user may not look into one that is not dumpable. */
+    if (root)
+        prctl(PR_SET_DUMPABLE, 0);
     ask(&before);
 
     subject_ready();
@@ -143,6 +148,7 @@ int main(void)
 
     ask(&after);
     compare("first thread", &before, &after, root);
+    subject_check(prctl(PR_GET_DUMPABLE) == !root, "dumpable is %d", prctl(PR_GET_DUMPABLE));
     check = true;
     pthread_join(thread, NULL);
     return subject_done();
