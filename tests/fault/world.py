@@ -8,7 +8,7 @@ import struct
 import subprocess
 import time
 
-PATIENCE = 5   # seconds until something that has to happen counts as missing
+PATIENCE = 20  # seconds until something that has to happen counts as missing
 
 
 class Finding(Exception):

@@ -206,16 +206,44 @@ static bool at_end(const struct task *task, size_t total)
     return task->packet && queue->count && !queue->messages[queue->count - 1].length;
 }
 
+/* Peeks at all `total` bytes of a stream at once, which needs no offset: 1, or 0 with nothing in
+ * the queue when they do not come in one piece, or a negative errno. */
+static int peek_whole(const struct task *task, size_t total)
+{
+    struct linux_socket_queue *queue = task->queue;
+    _Alignas(struct cmsghdr) char control[CONTROL];
+    struct linux_socket_message message;
+    struct msghdr header;
+    int result = make_room(queue, total);
+    if (result < 0)
+        return result;
+    ssize_t got = peek(task, &message, &header, control, queue->data, total);
+    if (got >= 0)
+        result = take_control(queue, &message, &header);
+    if (got != (ssize_t)total || result < 0 || queue->fd_count) {
+        drop_fds(queue, 0);
+        return 0;
+    }
+    message.length = total;
+    append(task, &message);
+    return 1;
+}
+
 static int peek_all(void *context)
 {
     const struct task *task = context;
     int old, zero = 0, total = 0;
     socklen_t size = sizeof old;
     if (((task->stream || task->packet) && ioctl(task->fd, FIONREAD, &total) < 0) ||
-        getsockopt(task->fd, SOL_SOCKET, SO_PEEK_OFF, &old, &size) < 0 ||
-        setsockopt(task->fd, SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof zero) < 0)
+        getsockopt(task->fd, SOL_SOCKET, SO_PEEK_OFF, &old, &size) < 0)
         return -errno;
-    int result = 1;
+    /* If recap is killed meanwhile, the program runs on at once, and could see another offset. */
+    int result = task->stream && old < 0 && total > 0 ? peek_whole(task, (size_t)total) : 0;
+    if (result != 0)
+        return result < 0 ? result : 0;
+    if (setsockopt(task->fd, SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof zero) < 0)
+        return -errno;
+    result = 1;
     while (result > 0 && !at_end(task, (size_t)total))
         result = peek_one(task, FIRST_ROOM);
     if (setsockopt(task->fd, SOL_SOCKET, SO_PEEK_OFF, &old, sizeof old) < 0 && result >= 0)
