@@ -10,10 +10,12 @@
 #include <recap/error.h>
 
 #define CORE_NOTE_OWNER "RECAP"
+/* Numbers that no other owner uses: debuggers look at the number alone when they do not know the
+ * owner. Registers are those of the thread at hand, in a layout that no standard note has. */
 enum core_note {
-    CORE_NOTE_TIE = 1,
-    CORE_NOTE_REGISTERS = 2, /* of the thread at hand, in a layout that no standard note has */
-    CORE_NOTE_EXTENDED = 3,
+    CORE_NOTE_TIE = 0x52430001,
+    CORE_NOTE_REGISTERS = 0x52430002,
+    CORE_NOTE_EXTENDED = 0x52430003,
 };
 
 /* Bytes that grow; running out of memory is sticky. */

@@ -185,18 +185,15 @@ static void write_core(const char *path, pid_t pid)
 /* --- the tests
  * --------------------------------------------------------------------------------------- */
 
-static char *run_gdb(const char *core)
+/* What gdb says to `commands` about the core of `program`. */
+static char *run_gdb(const char *commands, const char *program, const char *core)
 {
     static char output[65536];
     char *command = NULL;
-    char self[4096];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    assert_true(length > 0);
-    self[length] = '\0';
     assert_true(asprintf(&command,
-                         "timeout 60 gdb -nx -batch -iex 'set debuginfod enabled off' "
-                         "-ex bt -ex 'echo ALL\\n' -ex 'thread apply all bt' %s %s 2>&1",
-                         self, core) > 0);
+                         "timeout 60 gdb -nx -batch -iex 'set debuginfod enabled off' %s %s -c %s "
+                         "2>&1",
+                         commands, program, core) > 0);
     FILE *gdb = popen(command, "re");
     assert_non_null(gdb);
     size_t got = fread(output, 1, sizeof output - 1, gdb);
@@ -234,7 +231,11 @@ static void test_debugger_shows_all_stacks(void **state)
         ;
     snprintf(name, sizeof name, "image/%d.core", pid);
     char *core = sample_path(folder, name);
-    const char *output = run_gdb(core);
+    char self[4096];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    assert_true(length > 0);
+    self[length] = '\0';
+    const char *output = run_gdb("-ex bt -ex 'echo ALL\\n' -ex 'thread apply all bt'", self, core);
     const char *all = strstr(output, "ALL\n");
     if (!all || count(output, "innermost_wait") != 3 || count(output, "middle_wait") != 3 ||
         count(output, "run_program") != 2 || count(all, "thread_wait") != 1)
@@ -309,6 +310,18 @@ static void test_any_number_of_segments(void **state)
     /* Notes, a gap-free region, one region without content, 32 + 1 + 4 ranges of the sample. */
     assert_int_equal(section.sh_info, 1 + RANGES + 1 + 32 + 1 + 4);
     recap_image_close(image);
+    /* The first range, the last, and a gap, which is zeros. */
+    if (system("command -v gdb >/dev/null") == 0) {
+        char *file = sample_path(folder, "image/4711.core");
+        const char *output = run_gdb("-ex 'x/2xb 0x10000000' -ex 'x/2xb 0x322de000' "
+                                     "-ex 'x/2xb 0x10001000'",
+                                     "", file);
+        if (!strstr(output, "0x10000000:\t0x00\t0x07") ||
+            !strstr(output, "0x322de000:\t0x04\t0x0b") ||
+            !strstr(output, "0x10001000:\t0x00\t0x00"))
+            fail_msg("%s", output);
+        free(file);
+    }
     recap_graph_free(graph);
     free(path);
 }

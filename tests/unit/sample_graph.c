@@ -54,6 +54,11 @@ static void add_thread(struct recap_graph *graph, struct recap_pd_image *pd, uin
     unsigned char *more = recap_arena_alloc(graph->arena, extended + 1);
     memset(registers, (int)id, REGISTERS);
     memset(more, (int)id + 1, extended);
+    if (extended >= 576) {
+        /* Which parts of an XSAVE area are there: debuggers look. */
+        memset(more + 464, 0, 112);
+        more[464] = more[512] = 7;
+    }
     *thread = (struct recap_thread){.id = id,
                                     .registers = registers,
                                     .registers_length = REGISTERS,
