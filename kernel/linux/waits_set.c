@@ -100,9 +100,11 @@ static int arm(const struct linux_thread *thread, const struct wait *wait, uint6
     int result = enter_interrupted(thread, &r, error);
     if (result < 0 || (int64_t)r.rax == -LINUX_RESTART_BLOCK)
         return result;
-    /* It had nothing to wait for: that is its result. */
+    /* It had nothing to wait for, which is its result; or the kernel wants it made again. */
     home->rax = r.rax;
-    home->orig_rax = UINT64_MAX;
+    home->orig_rax = (int64_t)r.rax <= -LINUX_RESTART_SYS && (int64_t)r.rax > -LINUX_RESTART_BLOCK
+                         ? (uint64_t)wait->call
+                         : UINT64_MAX;
     return 0;
 }
 
