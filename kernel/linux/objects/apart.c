@@ -21,7 +21,7 @@ static int start(void *data)
     struct task *task = data;
     setsid(); /* a signal to our process group does not reach it */
     task->result = task->work(task->context);
-    _exit(0);
+    return 0; /* which ends the process */
 }
 
 int linux_apart(int flags, int (*work)(void *context), void *context)
