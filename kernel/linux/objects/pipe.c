@@ -323,9 +323,14 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
 int linux_pipe_open(struct linux_kernel *kernel, recap_badge pipe, int flags, int *fd,
                     struct recap_error *error)
 {
-    struct made_pipe *made = linux_badge_kept(kernel, pipe);
+    const char *kind;
+    /* An image may name any other object here. */
+    bool is_pipe =
+        linux_badge_is_inner(kernel, pipe, &kind, NULL, NULL) && strcmp(kind, "pipe") == 0;
+    struct made_pipe *made = is_pipe ? linux_badge_kept(kernel, pipe) : NULL;
     if (!made)
-        return recap_fail(error, -EINVAL, "nothing is known of a pipe");
+        return recap_refuse(error, RECAP_DAMAGED, -EINVAL,
+                            "the image names as a pipe what is none");
     int mode = flags & O_ACCMODE, result = 0;
     bool *taken = mode == O_WRONLY ? &made->writer_taken : &made->reader_taken;
     int end = mode == O_WRONLY ? made->writer : made->reader;

@@ -162,7 +162,9 @@ static int pair(struct making *making)
 
 static int take_end(struct making *making, uint64_t maker)
 {
-    if (!recap_graph_object(making->creation->graph, maker))
+    /* What is kept with the badge is only of this type for this kind. */
+    const struct recap_object *named = recap_graph_object(making->creation->graph, maker);
+    if (!named || !named->kind || strcmp(named->kind, "unix") != 0)
         return linux_state_damaged(making->object, "maker", making->error);
     struct linux_unix_kept *kept =
         linux_badge_kept(making->kernel, making->creation->badges[maker]);
