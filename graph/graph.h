@@ -48,19 +48,19 @@ struct recap_region {
     uint64_t length;
     uint32_t protection; /* enum recap_protection */
     bool shared;
-    uint64_t object;           /* what it maps: graph object id; 0 for anonymous memory */
-    uint64_t offset;           /* bytes into that object */
-    const char *name;          /* what the kernel calls it ("[heap]"), or NULL */
-    struct recap_value *state; /* what else the backend keeps of it; may be NULL */
+    uint64_t object;            /* what it maps: graph object id; 0 for anonymous memory */
+    uint64_t offset;            /* bytes into that object */
+    const char *name;           /* what the kernel calls it ("[heap]"), or NULL */
+    struct recap_value *state;  /* what else the backend keeps of it; may be NULL */
     struct recap_range *ranges; /* the content that is the region's own */
     size_t range_count;
 };
 
 struct recap_thread {
-    uint64_t id;               /* as the component itself knows it (innermost PID namespace) */
-    const void *registers;     /* general registers in the kernel's own core-dump layout */
+    uint64_t id;           /* as the component itself knows it (innermost PID namespace) */
+    const void *registers; /* general registers in the kernel's own core-dump layout */
     size_t registers_length;
-    const void *extended;      /* extended registers (x86-64: the XSAVE area) */
+    const void *extended; /* extended registers (x86-64: the XSAVE area) */
     size_t extended_length;
     struct recap_value *state; /* the rest */
 };

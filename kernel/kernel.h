@@ -63,8 +63,7 @@ struct recap_kernel_ops {
                      struct recap_error *error);
     /* Finds, without stopping the PD, everything about it (not its objects) that cannot be
      * checkpointed: children, foreign memory, filters. Returns 0 also when it found some. */
-    int (*examine)(struct recap_pd *pd, struct recap_refusals *refusals,
-                   struct recap_error *error);
+    int (*examine)(struct recap_pd *pd, struct recap_refusals *refusals, struct recap_error *error);
     /* Stops all threads. While suspended, nothing of the PD changes but by the functions below. */
     int (*suspend)(struct recap_pd *pd, struct recap_error *error);
     /* Lets an opened PD go on as if nothing had happened, or starts a created one. */
@@ -96,16 +95,18 @@ struct recap_kernel_ops {
 
     /* Fills kind, label, external, state and content (the number of bytes) of `object`. Objects
      * that it names are RECAP_OBJECT values holding badges, also of objects that no selector holds
-     * (the pipe behind two pipe ends, a mapped file): the caller describes those in turn. -EOPNOTSUPP, class RECAP_UNSUPPORTED: this object
-     * cannot be restored (what and why in `error`, and the binding that would pass as remedy).
-     * An object that lives outside is no error: external is set. -ESTALE: its last selector was
-     * closed since the request, which only happens to a PD that runs. */
+     * (the pipe behind two pipe ends, a mapped file): the caller describes those in turn.
+     * -EOPNOTSUPP, class RECAP_UNSUPPORTED: this object cannot be restored (what and why in
+     * `error`, and the binding that would pass as remedy). An object that lives outside is no
+     * error: external is set. -ESTALE: its last selector was closed since the request, which only
+     * happens to a PD that runs. */
     int (*describe)(struct recap_kernel *kernel, recap_badge badge, struct recap_arena *arena,
                     struct recap_object *object, struct recap_error *error);
     /* A short label for people only (recap caps), also of kinds that describe refuses. */
     int (*label)(struct recap_kernel *kernel, recap_badge badge, struct recap_arena *arena,
                  const char **label, struct recap_error *error);
-    /* Reads content of a described object while its PDs are suspended. Returns bytes, 0 at the end. */
+    /* Reads content of a described object while its PDs are suspended. Returns bytes, 0 at the end.
+     */
     ssize_t (*content)(struct recap_kernel *kernel, recap_badge badge, uint64_t offset,
                        void *buffer, size_t size, struct recap_error *error);
     /* Builds the object `id` of creation->graph. All objects that it names exist, except below
@@ -118,12 +119,12 @@ struct recap_kernel_ops {
                struct recap_error *error);
     /* Whether the live object `badge` corresponds to object `id` of the graph: 0, or -ESTALE with
      * what differs in `error`. Compares identity, not state that moves on. */
-    int (*compare)(struct recap_kernel *kernel, recap_badge badge,
-                   const struct recap_graph *graph, uint64_t id, struct recap_error *error);
+    int (*compare)(struct recap_kernel *kernel, recap_badge badge, const struct recap_graph *graph,
+                   uint64_t id, struct recap_error *error);
     /* The object that `spec` names: path:FILE[,mode], fd:N, pid:PID:SEL, unix:PATH,
      * tcp:HOST:PORT, null. `rights` (0: the kernel's choice) are those that are wanted. */
-    int (*bind)(struct recap_kernel *kernel, const char *spec, uint32_t rights,
-                recap_badge *badge, struct recap_error *error);
+    int (*bind)(struct recap_kernel *kernel, const char *spec, uint32_t rights, recap_badge *badge,
+                struct recap_error *error);
     /* A descriptor of the calling process for the object (the caller closes it), where the kernel
      * is the caller's own; -EOPNOTSUPP elsewhere. */
     int (*local)(struct recap_kernel *kernel, recap_badge badge, int *fd,
@@ -161,8 +162,8 @@ struct recap_kernel_ops {
                        const struct recap_pd_image *image, struct recap_error *error);
     /* Fills image->name and image->attributes, and corrects image->id to what the component itself
      * knows it by. */
-    int (*attributes)(struct recap_pd *pd, struct recap_graph *graph,
-                      struct recap_pd_image *image, struct recap_error *error);
+    int (*attributes)(struct recap_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,
+                      struct recap_error *error);
     /* Sets them, the last that need rights first; after this the PD has no more rights than the
      * checkpointed one had. */
     int (*attributes_set)(struct recap_pd *pd, const struct recap_creation *creation,

@@ -23,8 +23,8 @@ static int lost(struct linux_pd *pd, ssize_t done, const char *what, uint64_t ad
 }
 
 /* The second way to memory: for when the first is short of memory itself, and for a created process
- * that has been given its credentials and may be none of ours any more. What was opened before stays
- * open. */
+ * that has been given its credentials and may be none of ours any more. What was opened before
+ * stays open. */
 static bool by_file(const struct linux_pd *pd)
 {
     return (errno == ENOMEM || errno == EPERM) && pd->foothold && pd->foothold->memory >= 0;

@@ -60,7 +60,8 @@ void *linux_batch_mirror(const struct linux_batch *batch, uint64_t address);
 /* Copies the memory of batches of one process into the target, or back. */
 int linux_batch_transfer(struct linux_batch *const *batches, size_t count, bool write,
                          struct recap_error *error);
-/* Runs a batch of the leader, or of any thread of a created process: it reads the entries itself. */
+/* Runs a batch of the leader, or of any thread of a created process: it reads the entries itself.
+ */
 int linux_batch_run_entries(struct linux_batch *batch, struct recap_error *error);
 /* An entry besides those of the calls. Its result lands in itself. NULL: out of memory. */
 struct linux_entry *linux_batch_entry(struct linux_batch *batch, long number,

@@ -27,13 +27,13 @@ struct linux_registers {
     struct user_regs_struct stopped;
     /* The same as the program goes on by itself: the system call is about to be made (again). */
     struct user_regs_struct home;
-    uint64_t mask;      /* blocked signals */
-    int64_t blocked_ns; /* how long it had been waiting in the kernel; -1: unknown */
-    int signal;         /* that it is to receive as it goes on; 0: none */
-    bool group_stopped; /* by SIGSTOP or the like: goes back to that */
-    bool away;          /* its registers are the stub's: they have to be set back */
+    uint64_t mask;                 /* blocked signals */
+    int64_t blocked_ns;            /* how long it had been waiting in the kernel; -1: unknown */
+    int signal;                    /* that it is to receive as it goes on; 0: none */
+    bool group_stopped;            /* by SIGSTOP or the like: goes back to that */
+    bool away;                     /* its registers are the stub's: they have to be set back */
     struct user_regs_struct there; /* as they were at the last stop call of its stub */
-    int ending;         /* while away: the signal of its stub's stop calls; 0: none */
+    int ending;                    /* while away: the signal of its stub's stop calls; 0: none */
 };
 
 struct linux_foothold {

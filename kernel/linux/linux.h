@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-struct linux_badges; /* badges.c */
+struct linux_badges;   /* badges.c */
 struct linux_foothold; /* foothold.c */
-struct linux_walk; /* native_pd.c */
-struct linux_waits; /* waits_look.c */
+struct linux_walk;     /* native_pd.c */
+struct linux_waits;    /* waits_look.c */
 
 struct linux_kernel {
     struct recap_kernel base;
@@ -33,7 +33,7 @@ struct linux_kernel {
     int group_count;
     pid_t namespace_first; /* its first process, which is ours to reap */
     bool namespace_kept;   /* it outlives us */
-    int lifeline; /* pipe to it */
+    int lifeline;          /* pipe to it */
 };
 
 struct linux_thread {
@@ -52,15 +52,15 @@ struct linux_pd {
     pid_t pid;  /* in the caller's PID namespace */
     pid_t vpid; /* in the component's own */
     int pidfd;
-    int proc;   /* /proc/PID, opened O_PATH */
+    int proc;                     /* /proc/PID, opened O_PATH */
     struct linux_thread *threads; /* of a suspended PD; [0] is the leader */
     size_t thread_count;
     bool suspended;
-    bool created; /* by pd_create, and not resumed yet: dies with us */
+    bool created;    /* by pd_create, and not resumed yet: dies with us */
     bool own_parent; /* created by us: we are its parent and have to reap it */
     struct linux_foothold *foothold;
     struct linux_pd *next_born;
-    struct linux_walk *walk; /* native_pd.c; linux_pd_close calls linux_walk_free */
+    struct linux_walk *walk;   /* native_pd.c; linux_pd_close calls linux_walk_free */
     struct linux_waits *waits; /* waits_look.c; linux_pd_close calls linux_waits_free */
 };
 
@@ -106,8 +106,7 @@ int linux_badge_at(struct linux_kernel *kernel, struct linux_home home, recap_ba
 /* Sockets, pipes and FIFOs only: the first known description with that inode after the one with
  * badge `after` (0: the first), or 0. Answers "is the other end inside" once all slots of all PDs
  * have been requested; costs per description of that inode. */
-recap_badge linux_badge_with_inode(struct linux_kernel *kernel, uint64_t inode,
-                                   recap_badge after);
+recap_badge linux_badge_with_inode(struct linux_kernel *kernel, uint64_t inode, recap_badge after);
 /* The rights that a description gives: its access mode; 0 for an inner object. */
 uint32_t linux_badge_rights(struct linux_kernel *kernel, recap_badge badge);
 /* Whether the badge was entered while its PD was suspended, and the PD still is; or it is our own.
@@ -115,8 +114,8 @@ uint32_t linux_badge_rights(struct linux_kernel *kernel, recap_badge badge);
 bool linux_badge_is_still(struct linux_kernel *kernel, recap_badge badge);
 /* The badge of an inner object, whose identity the kernel states as a kind and two numbers
  * (device and inode). `data` (may be NULL) is kept with it and freed with the kernel. */
-int linux_badge_inner(struct linux_kernel *kernel, const char *kind, uint64_t major,
-                      uint64_t minor, recap_badge *badge, struct recap_error *error);
+int linux_badge_inner(struct linux_kernel *kernel, const char *kind, uint64_t major, uint64_t minor,
+                      recap_badge *badge, struct recap_error *error);
 /* Looks one up: its home, and for an inner object its kind and numbers (each may be NULL). */
 int linux_badge_home(struct linux_kernel *kernel, recap_badge badge, struct linux_home *home);
 bool linux_badge_is_inner(struct linux_kernel *kernel, recap_badge badge, const char **kind,
@@ -139,7 +138,8 @@ int linux_badge_made(struct linux_kernel *kernel, const char *kind, void *data,
 /* Walks the descriptions that have been entered since their PD may have changed; returns the first
  * for which `match` is true, or 0. */
 recap_badge linux_badge_find(struct linux_kernel *kernel,
-                             bool (*match)(void *context, recap_badge badge, struct linux_home home),
+                             bool (*match)(void *context, recap_badge badge,
+                                           struct linux_home home),
                              void *context);
 
 /* --- batch.c: remote system calls ------------------------------------------------------------ */
@@ -182,19 +182,21 @@ size_t linux_batch_send_fd(struct linux_batch *batch, int fd);
 void linux_batch_use_fd(struct linux_batch *batch, size_t token, size_t call, int argument);
 /* Runs all calls in order; a failing call does not stop the others. */
 int linux_batch_run(struct linux_batch *batch, struct recap_error *error);
-/* Runs batches of different threads of one PD at the same time: all are started, then all are waited
- * for, so that 64 threads cost little more than one. */
+/* Runs batches of different threads of one PD at the same time: all are started, then all are
+ * waited for, so that 64 threads cost little more than one. */
 int linux_batch_run_all(struct linux_batch *const *batches, size_t count,
                         struct recap_error *error);
 /* What the call returned: a value or a negative errno. */
 int64_t linux_batch_result(const struct linux_batch *batch, size_t call);
 /* The bytes at an address that linux_batch_put gave, as they are after the run. */
 const void *linux_batch_data(const struct linux_batch *batch, uint64_t address);
-/* 0, or the call's negative errno with `error` filled with `what` ("setting the alternate stack"). */
+/* 0, or the call's negative errno with `error` filled with `what` ("setting the alternate stack").
+ */
 int linux_batch_check(const struct linux_batch *batch, size_t call, const char *what,
                       struct recap_error *error);
 
-/* --- foothold.c: stopping, and the way home ---------------------------------------------------- */
+/* --- foothold.c: stopping, and the way home ----------------------------------------------------
+ */
 
 int linux_suspend(struct recap_pd *pd, struct recap_error *error);
 int linux_resume(struct recap_pd *pd, struct recap_error *error);
@@ -230,7 +232,8 @@ int linux_examine(struct recap_pd *pd, struct recap_refusals *refusals, struct r
 int linux_destroy(struct recap_pd *pd, struct recap_error *error);
 void linux_pd_close(struct recap_pd *pd);
 
-/* --- memory_read.c, memory_map.c, vdso.c ---------------------------------------------------------- */
+/* --- memory_read.c, memory_map.c, vdso.c
+ * ---------------------------------------------------------- */
 
 int linux_regions(struct recap_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,
                   struct recap_error *error);
@@ -246,7 +249,8 @@ int linux_load(struct recap_pd *pd, const struct recap_pd_image *image, int fd,
 /* Accepts NULL. */
 void linux_waits_free(struct linux_waits *waits);
 
-/* --- threads.c, attributes.c ------------------------------------------------------------------------ */
+/* --- threads.c, attributes.c
+ * ------------------------------------------------------------------------ */
 
 int linux_threads(struct recap_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,
                   struct recap_error *error);
@@ -257,21 +261,22 @@ int linux_attributes(struct recap_pd *pd, struct recap_graph *graph, struct reca
 int linux_attributes_set(struct recap_pd *pd, const struct recap_creation *creation,
                          const struct recap_pd_image *image, struct recap_error *error);
 
-/* --- objects/ ------------------------------------------------------------------------------------------ */
+/* --- objects/
+ * ------------------------------------------------------------------------------------------ */
 
 /* What is known of a description before its kind is: read by request for recognise, and for the
  * other functions of the kinds. */
 struct linux_description {
-    pid_t pid;             /* where it was found; 0: ours */
+    pid_t pid; /* where it was found; 0: ours */
     int fd;
     /* Of what it refers to. Complete when `link` starts with a slash; otherwise only the type in
      * st_mode (0 for anonymous inodes) and st_ino. */
     struct stat status;
-    const char *link;      /* /proc/PID/fd/N */
-    const char *fdinfo;    /* /proc/PID/fdinfo/N, whole */
-    uint32_t open_flags;   /* O_* as in fdinfo: access mode and status flags, no O_CLOEXEC */
-    bool close_on_exec;    /* of the slot at `fd` */
-    uint64_t mount;        /* mnt_id */
+    const char *link;    /* /proc/PID/fd/N */
+    const char *fdinfo;  /* /proc/PID/fdinfo/N, whole */
+    uint32_t open_flags; /* O_* as in fdinfo: access mode and status flags, no O_CLOEXEC */
+    bool close_on_exec;  /* of the slot at `fd` */
+    uint64_t mount;      /* mnt_id */
     /* Of a socket: what the kernel calls its protocol ("TCP", "UDPv6", "UNIX-STREAM", "UNIX" for
      * Unix datagrams and sequenced packets, "NETLINK"); otherwise NULL. */
     const char *protocol;
@@ -279,8 +284,8 @@ struct linux_description {
 
 /* One kind of object: one file in objects/, one line in objects/kinds.c. */
 struct linux_kind {
-    const char *name;  /* in the graph and in messages: "eventfd" */
-    bool inner;        /* held by no selector: recognise and immutable do not apply */
+    const char *name; /* in the graph and in messages: "eventfd" */
+    bool inner;       /* held by no selector: recognise and immutable do not apply */
     /* Whether a description is of this kind. The first kind in the table that says so has it. */
     bool (*recognise)(const struct linux_description *description);
     /* Fills object->label, external, state, content. `description` is NULL for an inner object.
@@ -291,8 +296,7 @@ struct linux_kind {
     ssize_t (*content)(struct linux_kernel *kernel, recap_badge badge, uint64_t offset,
                        void *buffer, size_t size, struct recap_error *error); /* may be NULL */
     int (*create)(struct linux_kernel *kernel, const struct recap_creation *creation,
-                  const struct recap_object *object, recap_badge *badge,
-                  struct recap_error *error);
+                  const struct recap_object *object, recap_badge *badge, struct recap_error *error);
     int (*tie)(struct linux_pd *pd, const struct recap_creation *creation,
                const struct recap_object *object, struct recap_error *error); /* may be NULL */
     /* 0 or -ESTALE: identity, not moving state. */
@@ -324,8 +328,8 @@ int linux_describe(struct recap_kernel *kernel, recap_badge badge, struct recap_
                    struct recap_object *object, struct recap_error *error);
 int linux_label(struct recap_kernel *kernel, recap_badge badge, struct recap_arena *arena,
                 const char **label, struct recap_error *error);
-ssize_t linux_content(struct recap_kernel *kernel, recap_badge badge, uint64_t offset,
-                      void *buffer, size_t size, struct recap_error *error);
+ssize_t linux_content(struct recap_kernel *kernel, recap_badge badge, uint64_t offset, void *buffer,
+                      size_t size, struct recap_error *error);
 int linux_create(struct recap_kernel *kernel, const struct recap_creation *creation, uint64_t id,
                  recap_badge *badge, struct recap_error *error);
 int linux_tie(struct recap_pd *pd, const struct recap_creation *creation, uint64_t id,
@@ -335,9 +339,7 @@ int linux_compare(struct recap_kernel *kernel, recap_badge badge, const struct r
 /* binding.c */
 int linux_bind(struct recap_kernel *kernel, const char *spec, uint32_t rights, recap_badge *badge,
                struct recap_error *error);
-int linux_local(struct recap_kernel *kernel, recap_badge badge, int *fd,
-                struct recap_error *error);
-int linux_adopt(struct recap_kernel *kernel, int fd, recap_badge *badge,
-                struct recap_error *error);
+int linux_local(struct recap_kernel *kernel, recap_badge badge, int *fd, struct recap_error *error);
+int linux_adopt(struct recap_kernel *kernel, int fd, recap_badge *badge, struct recap_error *error);
 
 #endif

@@ -16,8 +16,8 @@ enum linux_file_place {
 int linux_file_locate(const char *link, const struct stat *status, struct recap_arena *arena,
                       enum linux_file_place *place, const char **path, struct recap_error *error);
 
-/* Whether we could open it again with the access mode of `flags`: what was once opened may have been
- * opened with other rights than those of whoever restores. -EOPNOTSUPP if not. */
+/* Whether we could open it again with the access mode of `flags`: what was once opened may have
+ * been opened with other rights than those of whoever restores. -EOPNOTSUPP if not. */
 int linux_file_accessible(const char *path, int flags, struct recap_error *error);
 
 /* What is compared with the file that is there at restore. */
