@@ -2,6 +2,7 @@
 #include "kernel/linux/foothold.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 static int64_t now_ns(void)
 {
@@ -209,4 +211,60 @@ int linux_stop_arrive(struct linux_pd *pd, size_t index, struct recap_error *err
         }
     }
     return code;
+}
+
+/* A mask of signals from a status text. */
+static uint64_t status_mask(const char *text, const char *name)
+{
+    const char *field = strstr(text, name);
+    return field ? strtoull(field + strlen(name), NULL, 16) : 0;
+}
+
+#define BIT(signal) (UINT64_C(1) << ((signal)-1))
+
+/* Finds a signal that the process ignores: to a tracer it is a stop, without one it is nothing. */
+int linux_stop_choose(struct linux_pd *pd, struct recap_error *error)
+{
+    char status[4096];
+    int fd = openat(pd->proc, "status", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, status, sizeof status - 1);
+    int code = -errno;
+    if (fd >= 0)
+        close(fd);
+    if (length < 0)
+        return recap_fail(error, code, "reading the status of process %d", pd->pid);
+    status[length] = 0;
+    const char *seccomp = strstr(status, "\nSeccomp:\t");
+    if (!pd->created && seccomp && seccomp[strlen("\nSeccomp:\t")] != '0') {
+        recap_refuse(
+            error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+            "process %d filters its system calls (seccomp), and one that Recap makes inside "
+            "it may be its end",
+            pd->pid);
+        return -EOPNOTSUPP;
+    }
+    uint64_t pending = status_mask(status, "\nSigPnd:\t") | status_mask(status, "\nShdPnd:\t");
+    uint64_t caught = status_mask(status, "\nSigCgt:\t");
+    uint64_t ignored = status_mask(status, "\nSigIgn:\t");
+    uint64_t quiet = (ignored & ~caught) | ((BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCHLD)) & ~caught);
+    /* SIGCONT and the stop signals drop each other from the queues; faults are forced. */
+    quiet &=
+        ~(BIT(SIGKILL) | BIT(SIGSTOP) | BIT(SIGCONT) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) |
+          BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGSYS));
+    quiet &= ~pending;
+    /* One that a thread blocks may be waited for by other means. */
+    uint64_t blocked = 0;
+    for (size_t i = 0; i < pd->thread_count; i++)
+        blocked |= pd->threads[i].home->mask;
+    if (quiet & ~blocked)
+        quiet &= ~blocked;
+    pd->foothold->signal = 0;
+    static const int liked[] = {SIGURG, SIGWINCH, SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2};
+    for (size_t i = 0; i < sizeof liked / sizeof *liked && !pd->foothold->signal; i++)
+        if (quiet & BIT(liked[i]))
+            pd->foothold->signal = liked[i];
+    for (int signal = 64; signal > 0 && !pd->foothold->signal; signal--)
+        if (quiet & BIT(signal))
+            pd->foothold->signal = signal;
+    return 0;
 }
