@@ -46,26 +46,27 @@ static bool has(enum level level)
     "cmpl $0, (%[finish])\n je 1b\n jmp 3f\n"                                                      \
     "2: mov $0, %%ebx\n 3:\n"
 
-/* clang-format off: it takes these for nested calls */
+/* The formatter takes these for nested calls. */
+/* clang-format off */
 #define MOVE_VECTORS_16(op, reg, at, load)                                                         \
-    MOVE(op, reg, 0, at, load)                                                                     \
-    MOVE(op, reg, 1, at, load)                                                                     \
-    MOVE(op, reg, 2, at, load) MOVE(op, reg, 3, at, load) MOVE(op, reg, 4, at, load)               \
-        MOVE(op, reg, 5, at, load) MOVE(op, reg, 6, at, load) MOVE(op, reg, 7, at, load)           \
-            MOVE(op, reg, 8, at, load) MOVE(op, reg, 9, at, load) MOVE(op, reg, 10, at, load)      \
-                MOVE(op, reg, 11, at, load) MOVE(op, reg, 12, at, load)                            \
-                    MOVE(op, reg, 13, at, load) MOVE(op, reg, 14, at, load)                        \
-                        MOVE(op, reg, 15, at, load)
+    MOVE(op, reg, 0, at, load) MOVE(op, reg, 1, at, load)                                          \
+    MOVE(op, reg, 2, at, load) MOVE(op, reg, 3, at, load)                                          \
+    MOVE(op, reg, 4, at, load) MOVE(op, reg, 5, at, load)                                          \
+    MOVE(op, reg, 6, at, load) MOVE(op, reg, 7, at, load)                                          \
+    MOVE(op, reg, 8, at, load) MOVE(op, reg, 9, at, load)                                          \
+    MOVE(op, reg, 10, at, load) MOVE(op, reg, 11, at, load)                                        \
+    MOVE(op, reg, 12, at, load) MOVE(op, reg, 13, at, load)                                        \
+    MOVE(op, reg, 14, at, load) MOVE(op, reg, 15, at, load)
 #define MOVE_VECTORS_32(op, reg, at, load)                                                         \
     MOVE_VECTORS_16(op, reg, at, load)                                                             \
-    MOVE(op, reg, 16, at, load)                                                                    \
-    MOVE(op, reg, 17, at, load)                                                                    \
-    MOVE(op, reg, 18, at, load) MOVE(op, reg, 19, at, load) MOVE(op, reg, 20, at, load)            \
-        MOVE(op, reg, 21, at, load) MOVE(op, reg, 22, at, load) MOVE(op, reg, 23, at, load)        \
-            MOVE(op, reg, 24, at, load) MOVE(op, reg, 25, at, load) MOVE(op, reg, 26, at, load)    \
-                MOVE(op, reg, 27, at, load) MOVE(op, reg, 28, at, load)                            \
-                    MOVE(op, reg, 29, at, load) MOVE(op, reg, 30, at, load)                        \
-                        MOVE(op, reg, 31, at, load)
+    MOVE(op, reg, 16, at, load) MOVE(op, reg, 17, at, load)                                        \
+    MOVE(op, reg, 18, at, load) MOVE(op, reg, 19, at, load)                                        \
+    MOVE(op, reg, 20, at, load) MOVE(op, reg, 21, at, load)                                        \
+    MOVE(op, reg, 22, at, load) MOVE(op, reg, 23, at, load)                                        \
+    MOVE(op, reg, 24, at, load) MOVE(op, reg, 25, at, load)                                        \
+    MOVE(op, reg, 26, at, load) MOVE(op, reg, 27, at, load)                                        \
+    MOVE(op, reg, 28, at, load) MOVE(op, reg, 29, at, load)                                        \
+    MOVE(op, reg, 30, at, load) MOVE(op, reg, 31, at, load)
 /* clang-format on */
 #define MOVE(op, reg, n, at, load) MOVE_##load(op, reg, n, at)
 #define MOVE_in(op, reg, n, at) op " " #n "*64(%[" at "]), %%" reg #n "\n"
