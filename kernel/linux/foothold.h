@@ -135,7 +135,8 @@ int linux_stop_arrive(struct linux_pd *pd, size_t thread, struct recap_error *er
 /* Finds the signal that ends batches. */
 int linux_stop_choose(struct linux_pd *pd, struct recap_error *error);
 
-/* --- interrupted.c ------------------------------------------------------------------------------ */
+/* --- interrupted.c ------------------------------------------------------------------------------
+ */
 
 /* Reads how a thread that has just stopped was, and how it goes on. */
 int linux_stop_read(struct linux_pd *pd, struct linux_thread *thread, struct recap_error *error);
