@@ -1,9 +1,10 @@
 /* pipeline.c: buffers on their way to a file.
  *
- * Touching fresh memory takes several times as long as copying to it, so the thread touches the
- * first buffer while the caller still does other things. Writing the pages back to the disk is
- * asked for as soon as they are in the page cache, so that the sync at the end finds most of it
- * done.
+ * Touching fresh memory takes several times as long as copying to it, so the first buffer is
+ * touched before there is anything to copy. Buffers are let pile up before the thread starts on
+ * them: a small component is copied, and goes on, before a second thread competes with it for a
+ * processor. Writing the pages back to the disk is asked for as soon as they are in the page cache,
+ * so that the sync at the end finds most of it done.
  */
 #include "image/pipeline.h"
 
@@ -19,7 +20,7 @@
 enum {
     BUFFERS = 4,
     READY = PIPELINE_BUFFER + PIPELINE_BUFFER / 4, /* bytes to touch in advance */
-    READY_STEP = 64 * 1024,
+    PILE = BUFFERS - 1,                            /* queued buffers that start the thread */
 };
 
 /* A buffer's place is its index in the array. */
@@ -38,6 +39,7 @@ struct pipeline {
     pthread_cond_t changed;
     pthread_t thread;
     bool threaded; /* without a thread the caller writes: slower and still right */
+    bool draining; /* somebody waits for what is queued, however little */
     bool ending;
     int failed;
     unsigned char *buffers;
@@ -74,10 +76,9 @@ static int write_job(const struct job *job, const void *buffer)
 static void *run(void *context)
 {
     struct pipeline *pipeline = context;
-    size_t ready = 0;
     pthread_mutex_lock(&pipeline->mutex);
     while (pipeline->count || !pipeline->ending) {
-        if (pipeline->count) {
+        while (pipeline->count) {
             size_t index = pipeline->queue[pipeline->first];
             struct job *job = &pipeline->jobs[index];
             bool skip = pipeline->failed;
@@ -90,15 +91,10 @@ static void *run(void *context)
             pipeline->first = (pipeline->first + 1) % BUFFERS;
             pipeline->count--;
             pthread_cond_broadcast(&pipeline->changed);
-        } else if (ready < READY) {
-            pthread_mutex_unlock(&pipeline->mutex);
-            /* A kernel before 5.14 cannot, and then the caller touches them. */
-            bool can = madvise(pipeline->buffers + ready, READY_STEP, MADV_POPULATE_WRITE) == 0;
-            ready = can ? ready + READY_STEP : READY;
-            pthread_mutex_lock(&pipeline->mutex);
-        } else {
-            pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
         }
+        while (pipeline->count < PILE && !pipeline->draining && !pipeline->ending)
+            pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
+        pipeline->draining = false;
     }
     pthread_mutex_unlock(&pipeline->mutex);
     return NULL;
@@ -115,6 +111,8 @@ struct pipeline *pipeline_new(void)
         free(pipeline);
         return NULL;
     }
+    /* A kernel before 5.14 cannot, and then they are touched as they are used. */
+    madvise(pipeline->buffers, READY, MADV_POPULATE_WRITE);
     pthread_mutex_init(&pipeline->mutex, NULL);
     pthread_cond_init(&pipeline->changed, NULL);
     /* Signals are the caller's business. */
@@ -124,6 +122,13 @@ struct pipeline *pipeline_new(void)
     pipeline->threaded = pthread_create(&pipeline->thread, NULL, run, pipeline) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return pipeline;
+}
+
+static void wait_for_thread(struct pipeline *pipeline)
+{
+    pipeline->draining = true;
+    pthread_cond_broadcast(&pipeline->changed);
+    pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
 }
 
 static size_t find_free(const struct pipeline *pipeline)
@@ -139,7 +144,7 @@ void *pipeline_room(struct pipeline *pipeline)
     size_t index;
     pthread_mutex_lock(&pipeline->mutex);
     while ((index = find_free(pipeline)) == BUFFERS && pipeline->count)
-        pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
+        wait_for_thread(pipeline);
     if (index < BUFFERS)
         pipeline->jobs[index].stage = LENT;
     pthread_mutex_unlock(&pipeline->mutex);
@@ -156,7 +161,8 @@ int pipeline_put(struct pipeline *pipeline, void *buffer, int fd, uint64_t offse
     if (pipeline->threaded) {
         pipeline->queue[(pipeline->first + pipeline->count) % BUFFERS] = index;
         pipeline->count++;
-        pthread_cond_broadcast(&pipeline->changed);
+        if (pipeline->count >= PILE)
+            pthread_cond_broadcast(&pipeline->changed);
     } else {
         int result = pipeline->failed ? 0 : write_job(job, buffer);
         if (result < 0)
@@ -172,7 +178,7 @@ int pipeline_drain(struct pipeline *pipeline)
 {
     pthread_mutex_lock(&pipeline->mutex);
     while (pipeline->count)
-        pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
+        wait_for_thread(pipeline);
     int failed = pipeline->failed;
     pthread_mutex_unlock(&pipeline->mutex);
     return failed;
