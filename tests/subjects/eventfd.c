@@ -30,7 +30,8 @@ int main(void)
     subject_check(write(shared, &one, sizeof one) == sizeof one, "cannot add to the counter");
     subject_check(take(plain) == 8, "the counter is wrong, or is not shared any more");
     subject_check(!(fcntl(plain, F_GETFL) & O_NONBLOCK), "the counter does not block any more");
-    subject_check(take(semaphore) == 1 && take(semaphore) == 1, "the semaphore is wrong");
+    for (int units = 2; units; units--)
+        subject_check(take(semaphore) == 1, "the semaphore is wrong");
     subject_check(take(semaphore) == UINT64_MAX && errno == EAGAIN, "the semaphore is not empty");
     subject_check(fcntl(semaphore, F_GETFD) == FD_CLOEXEC, "close-on-exec is lost");
     subject_check(write(full, &one, sizeof one) < 0 && errno == EAGAIN, "the full counter is not");

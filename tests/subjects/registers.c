@@ -17,13 +17,13 @@ enum level { SSE, AVX, AVX512, LEVELS };
 static const char *const level_names[] = {"SSE", "AVX", "AVX-512"};
 
 struct spinner {
-    pthread_t thread;
-    enum level level;
     _Alignas(64) uint8_t pattern[32][64];
     _Alignas(64) uint8_t found[32][64];
-    uint64_t masks[8], found_masks[8];
-    volatile int finish;
+    pthread_t thread;
     long rounds;
+    uint64_t masks[8], found_masks[8];
+    enum level level;
+    volatile int finish;
 };
 
 static struct spinner spinners[2 * LEVELS];

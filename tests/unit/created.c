@@ -132,7 +132,7 @@ static void maker(bool to_the_end)
     done(recap_linux_open(&kernel, &error), &error);
     make(kernel, &pd);
     act_in_all(linux_pd(pd));
-    done(linux_foothold_move(linux_pd(pd), UINT64_C(0x600000000000), 1 << 24, &error), &error);
+    done(linux_foothold_move(linux_pd(pd), UINT64_C(0x200000000000), 1 << 24, &error), &error);
     act_in_all(linux_pd(pd));
     install_all(kernel, pd);
     uint64_t address = write_program(linux_pd(pd));
