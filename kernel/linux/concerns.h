@@ -21,8 +21,7 @@ struct linux_reading {
     const char *status; /* /proc/PID/task/TID/status */
 };
 
-/* --- steps.c: batches whose calls all have to succeed -------------------------------------------
- */
+/* --- batch/steps.c: batches whose calls all have to succeed ----------------------------------- */
 
 struct linux_steps;
 
@@ -53,16 +52,14 @@ size_t linux_steps_count(const struct linux_steps *steps);
  * The first failing call fills `error`. */
 int linux_steps_run(struct linux_steps *const *steps, size_t count, struct recap_error *error);
 
-/* --- threads.c
- * ------------------------------------------------------------------------------------ */
+/* --- threads/threads.c ------------------------------------------------------------------------ */
 
 /* Reads the state of every thread of a suspended PD: states[i] is a fresh record for
  * pd->threads[i]. The registers are not in it. */
 int linux_thread_states(struct linux_pd *pd, struct recap_arena *arena, struct recap_value **states,
                         struct recap_error *error);
 
-/* --- attributes.c
- * --------------------------------------------------------------------------------- */
+/* --- process/attributes.c --------------------------------------------------------------------- */
 
 /* The same for the process as a whole. */
 int linux_process_state(struct linux_pd *pd, struct recap_arena *arena, struct recap_value **state,
@@ -71,8 +68,7 @@ int linux_process_state(struct linux_pd *pd, struct recap_arena *arena, struct r
 int linux_concerns_examine(struct linux_pd *pd, struct recap_refusals *refusals,
                            struct recap_error *error);
 
-/* --- traits.c: what prctl and its kin read and set as one number
- * ---------------------------------- */
+/* --- process/traits.c: what prctl and its kin read and set as one number ---------------------- */
 
 enum linux_trait_level {
     LINUX_TRAIT_THREAD,
@@ -94,8 +90,7 @@ int linux_traits_set(struct linux_steps *steps, enum linux_trait_level level,
                      const struct recap_value *want, const struct recap_value *have,
                      struct recap_error *error);
 
-/* --- user_areas.c: what the kernel knows of a thread's own memory
- * ---------------------------------- */
+/* --- threads/user_areas.c: what the kernel knows of a thread's own memory --------------------- */
 
 struct linux_user_areas {
     uint64_t stack;
@@ -113,8 +108,7 @@ int linux_user_areas_set(struct linux_steps *steps, const struct recap_value *wa
 int linux_dispatch_set(const struct linux_thread *thread, const struct recap_value *want,
                        struct recap_error *error);
 
-/* --- registers.c (thread)
- * ---------------------------------------------------------------------------- */
+/* --- threads/registers.c (thread) ------------------------------------------------------------- */
 
 int linux_registers_record(const struct linux_thread *thread, const void *general,
                            size_t general_length, struct recap_arena *arena,
@@ -126,8 +120,7 @@ void linux_processor_record(const struct recap_thread *thread, struct recap_aren
 int linux_registers_set(const struct linux_thread *thread, const struct recap_thread *image,
                         const struct recap_value *attributes, struct recap_error *error);
 
-/* --- scheduling.c (thread)
- * -------------------------------------------------------------------------- */
+/* --- threads/scheduling.c (thread) ------------------------------------------------------------ */
 
 int linux_scheduling_record(const struct linux_reading *reading, struct recap_value *state,
                             struct recap_error *error);
@@ -135,8 +128,7 @@ int linux_scheduling_record(const struct linux_reading *reading, struct recap_va
 int linux_scheduling_set(const struct linux_thread *thread, const struct recap_value *want,
                          const struct recap_value *have, struct recap_error *error);
 
-/* --- credentials.c, credentials_set.c (thread)
- * -------------------------------------------------------- */
+/* --- process/credentials.c, process/credentials_set.c (thread) -------------------------------- */
 
 struct linux_credentials {
     size_t securebits_call;
@@ -150,8 +142,7 @@ int linux_credentials_set(struct linux_steps *steps, const struct recap_value *w
                           const struct recap_value *have, const struct linux_kernel *kernel,
                           struct recap_error *error);
 
-/* --- signals.c, signals_set.c
- * --------------------------------------------------------------------------- */
+/* --- threads/signals.c, threads/signals_set.c ------------------------------------------------- */
 
 struct linux_actions {
     size_t first_call;
@@ -171,8 +162,7 @@ int linux_pending_set(struct linux_steps *steps, const struct linux_pd *pd, size
 /* Which signals are pending in the list `name` of a state. */
 uint64_t linux_pending_mask(const struct recap_value *state, const char *name);
 
-/* --- timers.c, timers_set.c (process)
- * ---------------------------------------------------------------------- */
+/* --- process/timers.c, process/timers_set.c (process) ----------------------------------------- */
 
 struct linux_timers {
     size_t interval_call; /* of three */
@@ -193,8 +183,7 @@ int linux_timers_set(struct linux_pd *pd, const struct recap_value *want,
 int linux_timers_examine(struct linux_pd *pd, struct recap_refusals *refusals,
                          struct recap_error *error);
 
-/* --- limits.c (process)
- * -------------------------------------------------------------------------------------- */
+/* --- process/limits.c (process) --------------------------------------------------------------- */
 
 struct linux_limits {
     size_t first_call;
@@ -207,8 +196,7 @@ int linux_limits_record(const struct linux_reading *reading, const struct linux_
 int linux_limits_set(struct linux_steps *steps, const struct recap_value *want,
                      const struct recap_value *have, struct recap_error *error);
 
-/* --- places.c (process): working and root directory, program file, umask
- * ---------------------------------------- */
+/* --- process/places.c (process): working and root directory, program file, umask -------------- */
 
 int linux_places_record(const struct linux_reading *reading, struct recap_value *state,
                         struct recap_error *error);
@@ -221,8 +209,7 @@ int linux_place_open(const struct recap_value *want, const char *name, int flags
 int linux_places_examine(struct linux_pd *pd, struct recap_refusals *refusals,
                          struct recap_error *error);
 
-/* --- layout.c (process): what the kernel says about the address space in /proc
- * ------------------------------------ */
+/* --- memory/layout.c (process): what the kernel says about the address space in /proc --------- */
 
 struct linux_layout {
     size_t brk_call;
@@ -236,8 +223,7 @@ int linux_layout_record(const struct linux_reading *reading, const struct linux_
 int linux_layout_set(struct linux_pd *pd, const struct recap_value *want,
                      struct recap_error *error);
 
-/* --- session.c (process)
- * ------------------------------------------------------------------------------------------- */
+/* --- process/session.c (process) -------------------------------------------------------------- */
 
 int linux_session_record(const struct linux_reading *reading, const char *stat,
                          struct recap_value *state, struct recap_error *error);
@@ -249,8 +235,7 @@ int linux_session_set(struct linux_pd *pd, const struct recap_graph *graph,
                       const struct recap_pd_image *image, const struct recap_value *want,
                       struct recap_error *error);
 
-/* --- settings.c (process): the files of /proc/PID that can be written
- * ------------------------------------------------ */
+/* --- process/settings.c (process): the files of /proc/PID that can be written ----------------- */
 
 int linux_settings_record(const struct linux_reading *reading, struct recap_value *state,
                           struct recap_error *error);

@@ -1,7 +1,7 @@
 /* descriptions.c: from a badge to the functions of its kind. */
 #include "kernel/linux/descriptions.h"
 
-#include "kernel/linux/badges.h"
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/file_locks.h"
 #include "kernel/linux/objects/kinds.h"
 

@@ -5,7 +5,7 @@
  * sent in the order that makes it land there; all else is moved into place and its landing place
  * closed.
  */
-#include "kernel/linux/foothold.h"
+#include "kernel/linux/batch/foothold.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* linux.c: opening the Linux backend, and its table. */
-#include "kernel/linux/badges.h"
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/namespace.h"
 #include "kernel/linux/room.h"
 

@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-struct linux_badges;   /* badges.c */
-struct linux_foothold; /* foothold.c */
+struct linux_badges;   /* badges/badges.c */
+struct linux_foothold; /* batch/foothold.c */
 struct linux_walk;     /* native_pd.c */
-struct linux_waits;    /* waits_look.c */
+struct linux_waits;    /* threads/waits_look.c */
 
 struct linux_kernel {
     struct recap_kernel base;
@@ -42,7 +42,7 @@ struct linux_thread {
     bool seized;
     bool stopped;
     /* How the thread was when it stopped: what it is resumed with. Valid while stopped.
-     * `home` is what a tracer-less thread would go on with: see foothold.h. */
+     * `home` is what a tracer-less thread would go on with: see batch/foothold.h. */
     struct linux_registers *home;
 };
 
@@ -61,7 +61,7 @@ struct linux_pd {
     struct linux_foothold *foothold;
     struct linux_pd *next_born;
     struct linux_walk *walk;   /* native_pd.c; linux_pd_close calls linux_walk_free */
-    struct linux_waits *waits; /* waits_look.c; linux_pd_close calls linux_waits_free */
+    struct linux_waits *waits; /* threads/waits_look.c; linux_pd_close calls linux_waits_free */
 };
 
 static inline struct linux_kernel *linux_kernel(struct recap_kernel *kernel)
@@ -74,7 +74,7 @@ static inline struct linux_pd *linux_pd(struct recap_pd *pd)
     return (struct linux_pd *)pd;
 }
 
-/* --- procfs.c: reading /proc/PID ------------------------------------------------------------ */
+/* --- procfs.c: reading /proc/PID -------------------------------------------------------------- */
 
 /* Reads a whole file below `directory` (an O_PATH descriptor of /proc/PID) into fresh,
  * NUL-terminated memory that the caller frees; `length` may be NULL. 0 or a negative errno. */
@@ -87,7 +87,7 @@ ssize_t linux_procfs_link(int directory, const char *path, char *buffer, size_t 
 /* The value after "NAME:\t" in a status or fdinfo text: a pointer into it, or NULL. */
 const char *linux_procfs_field(const char *text, const char *name);
 
-/* --- badges.c: identity --------------------------------------------------------------------- */
+/* --- badges/badges.c: identity ---------------------------------------------------------------- */
 
 /* Where a capability that refers to the object can be found. An inner object has none. */
 struct linux_home {
@@ -142,7 +142,7 @@ recap_badge linux_badge_find(struct linux_kernel *kernel,
                                            struct linux_home home),
                              void *context);
 
-/* --- batch.c: remote system calls ------------------------------------------------------------ */
+/* --- batch/batch.c: remote system calls ------------------------------------------------------- */
 
 /* A batch of system calls that a stopped thread of a suspended PD makes for us at one stop.
  *
@@ -195,8 +195,7 @@ const void *linux_batch_data(const struct linux_batch *batch, uint64_t address);
 int linux_batch_check(const struct linux_batch *batch, size_t call, const char *what,
                       struct recap_error *error);
 
-/* --- foothold.c: stopping, and the way home ----------------------------------------------------
- */
+/* --- batch/foothold.c: stopping, and the way home --------------------------------------------- */
 
 int linux_suspend(struct recap_pd *pd, struct recap_error *error);
 int linux_resume(struct recap_pd *pd, struct recap_error *error);
@@ -217,7 +216,7 @@ int linux_install_many(struct recap_pd *pd, const recap_selector *selectors,
                        const struct recap_cap *caps, size_t count, struct recap_error *error);
 int linux_remove(struct recap_pd *pd, recap_selector selector, struct recap_error *error);
 
-/* --- pd.c, create.c: open, create, close; examine.c ------------------------------------------ */
+/* --- pd.c, create.c: open, create, close; process/examine.c ----------------------------------- */
 
 int linux_pd_list(struct recap_kernel *kernel, uint64_t **ids, size_t *count,
                   struct recap_error *error);
@@ -232,8 +231,7 @@ int linux_examine(struct recap_pd *pd, struct recap_refusals *refusals, struct r
 int linux_destroy(struct recap_pd *pd, struct recap_error *error);
 void linux_pd_close(struct recap_pd *pd);
 
-/* --- memory_read.c, memory_map.c, vdso.c
- * ---------------------------------------------------------- */
+/* --- memory/read.c, memory/map.c, memory/vdso.c ----------------------------------------------- */
 
 int linux_regions(struct recap_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,
                   struct recap_error *error);
@@ -249,8 +247,7 @@ int linux_load(struct recap_pd *pd, const struct recap_pd_image *image, int fd,
 /* Accepts NULL. */
 void linux_waits_free(struct linux_waits *waits);
 
-/* --- threads.c, attributes.c
- * ------------------------------------------------------------------------ */
+/* --- threads/threads.c, process/attributes.c -------------------------------------------------- */
 
 int linux_threads(struct recap_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,
                   struct recap_error *error);
@@ -261,8 +258,7 @@ int linux_attributes(struct recap_pd *pd, struct recap_graph *graph, struct reca
 int linux_attributes_set(struct recap_pd *pd, const struct recap_creation *creation,
                          const struct recap_pd_image *image, struct recap_error *error);
 
-/* --- objects/
- * ------------------------------------------------------------------------------------------ */
+/* --- objects/ --------------------------------------------------------------------------------- */
 
 /* What is known of a description before its kind is: read by request for recognise, and for the
  * other functions of the kinds. */

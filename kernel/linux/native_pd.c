@@ -1,5 +1,5 @@
 /* native_pd.c: request: what a selector holds, and which is the next one used. */
-#include "kernel/linux/badges.h"
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/descriptions.h"
 
 #include <dirent.h>

@@ -2,7 +2,7 @@
  *
  * Until then the kernel ends it together with us, whenever that is.
  */
-#include "kernel/linux/foothold.h"
+#include "kernel/linux/batch/foothold.h"
 #include "kernel/linux/namespace.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* mappings.c: the text of /proc/PID/smaps: what is accepted is a list of mappings that could be. */
-#include "kernel/linux/mappings.h"
+#include "kernel/linux/memory/mappings.h"
 
 #include <stdlib.h>
 #include <string.h>

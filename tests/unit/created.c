@@ -1,6 +1,6 @@
 /* created.c: fresh processes: with the ids of choice, acted in, started, and gone with their maker.
  */
-#include "kernel/linux/foothold.h"
+#include "kernel/linux/batch/foothold.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* examine.c: what of a process is refused before anything is stopped. */
+/* process/examine.c: what of a process is refused before anything is stopped. */
 #include "kernel/linux/linux.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* foothold.c: processes in every kind of wait and run are stopped, acted in and let go, again and
- * again, and check for themselves that nothing happened to them. */
-#include "kernel/linux/foothold.h"
+/* batch/foothold.c: processes in every kind of wait and run are stopped, acted in and let go, again
+ * and again, and check for themselves that nothing happened to them. */
+#include "kernel/linux/batch/foothold.h"
 #include "tests/unit/hosts.h"
 
 #include <errno.h>

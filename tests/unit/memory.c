@@ -1,8 +1,8 @@
 /* memory.c: the regions of a live process, which pages are its own, and vDSOs that differ. */
 #include "kernel/kernel.h"
 #include "kernel/linux/abi.h"
-#include "kernel/linux/mappings.h"
-#include "kernel/linux/vdso.h"
+#include "kernel/linux/memory/mappings.h"
+#include "kernel/linux/memory/vdso.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,7 +38,7 @@ int plain_pages_open(int proc, const struct linux_mappings *mappings, struct pla
 int plain_pages_next(struct plain_pages *pages, struct linux_page_run *run,
                      struct recap_error *error);
 void plain_pages_free(struct plain_pages *pages);
-#include "kernel/linux/pages.c"
+#include "kernel/linux/memory/pages.c"
 #undef linux_pages_open
 #undef linux_pages_next
 #undef linux_pages_free

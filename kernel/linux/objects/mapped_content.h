@@ -2,7 +2,7 @@
 #ifndef RECAP_KERNEL_LINUX_OBJECTS_MAPPED_CONTENT_H
 #define RECAP_KERNEL_LINUX_OBJECTS_MAPPED_CONTENT_H
 
-#include "kernel/linux/mapped.h"
+#include "kernel/linux/memory/mapped.h"
 
 /* Looks for a selector of the processes that map it that also holds it; notes it in `mapped`. */
 bool linux_mapped_find_holder(struct linux_mapped *mapped);

@@ -1,5 +1,5 @@
 /* mapped_file.c: the files behind regions, and those without a name that descriptors refer to. */
-#include "kernel/linux/mapped.h"
+#include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/mapped_content.h"

@@ -9,7 +9,7 @@
  * shared_memory_make.c makes it anew.
  */
 #include "kernel/linux/objects/shared_memory.h"
-#include "kernel/linux/mapped.h"
+#include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/objects/kinds.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
-/* shared_memory.h: what memory_read.c and memory_map.c need of shared anonymous memory, which only
+/* shared_memory.h: what memory/read.c and memory/map.c need of shared anonymous memory, which only
  * the process that maps it can look into and make. */
 #ifndef RECAP_KERNEL_LINUX_OBJECTS_SHARED_MEMORY_H
 #define RECAP_KERNEL_LINUX_OBJECTS_SHARED_MEMORY_H
 
-#include "kernel/linux/mapped.h"
+#include "kernel/linux/memory/mapped.h"
 
 /* A description of our own of a live one: -EPERM when it can only be reached through regions. */
 int linux_shared_memory_reach(const struct linux_mapped *mapped, int *fd);

@@ -1,7 +1,7 @@
 /* shared_memory_make.c: making shared memory anew.
  *
  * A memfd is made by core. Shared anonymous memory can only be made by a process that maps it: here
- * it is announced, and memory_map.c makes it and has it filled.
+ * it is announced, and memory/map.c makes it and has it filled.
  */
 #include "kernel/linux/abi.h"
 #include "kernel/linux/objects/shared_memory.h"

@@ -1,7 +1,7 @@
 /* unlinked_file.c: files that are open or mapped and have no name any more. */
 #include "kernel/linux/objects/unlinked_file.h"
 
-#include "kernel/linux/mapped.h"
+#include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/status_flags.h"
 

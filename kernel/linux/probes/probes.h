@@ -2,8 +2,8 @@
  *
  * Each probe acts on processes that it makes itself and leaves nothing behind.
  */
-#ifndef RECAP_KERNEL_LINUX_PROBES_H
-#define RECAP_KERNEL_LINUX_PROBES_H
+#ifndef RECAP_KERNEL_LINUX_PROBES_PROBES_H
+#define RECAP_KERNEL_LINUX_PROBES_PROBES_H
 
 #include <stddef.h>
 #include <sys/types.h>

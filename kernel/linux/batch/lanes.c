@@ -1,0 +1,187 @@
+/* lanes.c: the batches of the threads of a live process, several at a time.
+ *
+ * A thread other than the leader makes a few calls at a time, as constants in code: it never reads
+ * memory that the leader might have unmapped. As many of their stubs as fit lie in the padding side
+ * by side, so that one thread runs while the next is prepared and the one before is set back.
+ */
+#include "kernel/linux/batch/batch.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { LANES = 8 };
+
+/* A stub that is under way. */
+struct lane {
+    struct linux_batch *batch;
+    size_t place, end;   /* in the padding */
+    size_t first, count; /* calls */
+};
+
+struct lanes {
+    struct linux_pd *pd;
+    struct lane ring[LANES]; /* in the order of their start */
+    size_t oldest, used;
+};
+
+/* Whether call `index` takes a result of a call from `first` on. */
+static bool needs_result(const struct linux_batch *batch, size_t index, size_t first)
+{
+    for (size_t i = 0; i < batch->chain_count; i++)
+        if (batch->chains[i].to == index && batch->chains[i].from >= first)
+            return true;
+    return false;
+}
+
+/* As many calls from `first` on as one stub takes. */
+static size_t gather(const struct linux_batch *batch, size_t first, struct linux_stub_call *calls)
+{
+    size_t count = 0;
+    while (count < LINUX_STUB_CALLS && first + count < batch->call_count &&
+           !needs_result(batch, first + count, first)) {
+        const struct linux_call *call = &batch->calls[first + count];
+        if (count >= LINUX_STUB_WIDE_CALLS && call->entry->arguments[5])
+            break;
+        calls[count].number = call->number;
+        memcpy(calls[count].arguments, call->entry->arguments, sizeof calls[count].arguments);
+        count++;
+    }
+    return count;
+}
+
+static int finish_oldest(struct lanes *lanes, struct recap_error *error)
+{
+    struct lane *lane = &lanes->ring[lanes->oldest];
+    struct linux_batch *batch = lane->batch;
+    int64_t results[LINUX_STUB_CALLS];
+    lanes->oldest = (lanes->oldest + 1) % LANES;
+    lanes->used--;
+    int code = linux_foothold_finish(lanes->pd, batch->thread, lane->count, results, error);
+    for (size_t i = 0; code == 0 && i < lane->count; i++)
+        batch->calls[lane->first + i].result = results[i];
+    for (size_t i = 0; code == 0 && i < batch->chain_count; i++) {
+        const struct linux_chain *chain = &batch->chains[i];
+        if (chain->from >= lane->first && chain->from < lane->first + lane->count)
+            batch->calls[chain->to].entry->arguments[chain->argument] =
+                (uint64_t)batch->calls[chain->from].result;
+    }
+    return code;
+}
+
+/* Waits for all that are under way, also after a failure. */
+static int finish_all(struct lanes *lanes, int code, struct recap_error *error)
+{
+    while (lanes->used) {
+        int finished = finish_oldest(lanes, code == 0 ? error : NULL);
+        code = code ? code : finished;
+    }
+    return code;
+}
+
+static bool overlaps(const struct lanes *lanes, size_t place, size_t end)
+{
+    for (size_t i = 0; i < lanes->used; i++) {
+        const struct lane *lane = &lanes->ring[(lanes->oldest + i) % LANES];
+        if (place < lane->end && lane->place < end)
+            return true;
+    }
+    return false;
+}
+
+/* Room for a stub of `length` bytes behind the newest one, or at the beginning. */
+static int find_place(struct lanes *lanes, size_t length, size_t *place, struct recap_error *error)
+{
+    size_t begin = linux_foothold_room(lanes->pd), room = lanes->pd->foothold->area_size;
+    size_t newest = (lanes->oldest + lanes->used + LANES - 1) % LANES;
+    *place = lanes->used ? lanes->ring[newest].end : begin;
+    if (*place + length > room)
+        *place = begin;
+    if (*place + length > room)
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "there is no room for code in process %d", lanes->pd->pid);
+    int code = 0;
+    while (code == 0 && (lanes->used == LANES || overlaps(lanes, *place, *place + length)))
+        code = finish_oldest(lanes, error);
+    return code;
+}
+
+static int start(struct lanes *lanes, struct linux_batch *batch, size_t first, size_t *count,
+                 struct recap_error *error)
+{
+    struct linux_pd *pd = lanes->pd;
+    struct linux_stub_call calls[LINUX_STUB_CALLS];
+    struct linux_stub stub;
+    size_t place;
+    *count = gather(batch, first, calls);
+    linux_stub_other(&stub, &pd->threads[batch->thread], pd->vpid, pd->foothold->signal, calls,
+                     *count);
+    int code = find_place(lanes, stub.length, &place, error);
+    if (code == 0)
+        code = linux_foothold_start(pd, batch->thread, place, &stub, error);
+    if (code != 0)
+        return code;
+    lanes->ring[(lanes->oldest + lanes->used++) % LANES] =
+        (struct lane){.batch = batch,
+                      .place = place,
+                      .end = (place + stub.length + 15) & ~(size_t)15,
+                      .first = first,
+                      .count = *count};
+    return 0;
+}
+
+/* One batch: its stubs follow each other, but the last one is not waited for. */
+static int run_constants(struct lanes *lanes, struct linux_batch *batch, struct recap_error *error)
+{
+    int code = 0;
+    if (batch->token_count)
+        return recap_fail(error, -EINVAL, "descriptors go through the first thread");
+    for (size_t first = 0, count; code == 0 && first < batch->call_count; first += count) {
+        if (first)
+            code = finish_all(lanes, code, error);
+        count = 0;
+        if (code == 0)
+            code = start(lanes, batch, first, &count, error);
+    }
+    return code;
+}
+
+/* Batches of other threads of one live process: their memory goes there and back in one piece. */
+static int run_group(struct linux_batch *const *batches, size_t count, struct recap_error *error)
+{
+    struct lanes lanes = {.pd = batches[0]->pd};
+    int code = linux_batch_transfer(batches, count, true, error);
+    for (size_t i = 0; code == 0 && i < count; i++)
+        code = run_constants(&lanes, batches[i], error);
+    code = finish_all(&lanes, code, error);
+    return code ? code : linux_batch_transfer(batches, count, false, error);
+}
+
+static int check_batch(const struct linux_batch *batch, struct recap_error *error)
+{
+    if (!batch)
+        return recap_fail(error, -ENOMEM, "acting inside a process");
+    if (batch->error.code != 0 && error)
+        *error = batch->error;
+    return batch->error.code;
+}
+
+static bool is_constant(const struct linux_batch *batch, const struct linux_pd *pd)
+{
+    return batch->thread != 0 && !batch->pd->created && batch->pd == pd;
+}
+
+int linux_batch_run_all(struct linux_batch *const *batches, size_t count, struct recap_error *error)
+{
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < count; i++)
+        code = check_batch(batches[i], error);
+    for (size_t i = 0; code == 0 && i < count;) {
+        size_t group = 0;
+        while (i + group < count && is_constant(batches[i + group], batches[i]->pd))
+            group++;
+        code = group ? run_group(batches + i, group, error)
+                     : linux_batch_run_entries(batches[i], error);
+        i += group ? group : 1;
+    }
+    return code;
+}

@@ -1,0 +1,322 @@
+/* suspend.c: stopping all threads of a process without a trace, and letting them go again. */
+#include "kernel/linux/batch/foothold.h"
+#include "kernel/linux/threads/waits.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT)
+/* A created process ends with us, and the threads that it makes are ours from their start. */
+#define OPTIONS_CREATED (OPTIONS | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL)
+
+static int read_text(int directory, const char *path, char *buffer, size_t size)
+{
+    int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t length = read(fd, buffer, size - 1);
+    int code = -errno;
+    close(fd);
+    if (length < 0)
+        return code;
+    buffer[length] = 0;
+    return 0;
+}
+
+/* The number after "NAME:" in a status text. */
+static long status_number(const char *text, const char *name)
+{
+    const char *field = strstr(text, name);
+    return field ? strtol(field + strlen(name), NULL, 10) : -1;
+}
+
+/* Says why the kernel did not let us stop the process. */
+static int explain(struct linux_pd *pd, int code, struct recap_error *error)
+{
+    char status[4096];
+    if (read_text(pd->proc, "status", status, sizeof status) != 0)
+        return recap_fail(error, -ESRCH, "process %d ended", pd->pid);
+    long tracer = status_number(status, "\nTracerPid:");
+    if (tracer > 0) {
+        char path[64], name[64] = "";
+        snprintf(path, sizeof path, "/proc/%ld/comm", tracer);
+        read_text(AT_FDCWD, path, name, sizeof name);
+        name[strcspn(name, "\n")] = 0;
+        if (strcmp(name, "recap") == 0)
+            recap_refuse(error, RECAP_FAILED, -EBUSY,
+                         "process %d is being checkpointed by recap (pid %ld)", pd->pid, tracer);
+        else
+            recap_refuse(error, RECAP_FAILED, -EBUSY, "process %d is traced by %s (pid %ld)",
+                         pd->pid, name[0] ? name : "another process", tracer);
+        recap_error_remedy(error, "try again when it has let go");
+        return -EBUSY;
+    }
+    if (strstr(status, "\nState:\tZ") || strstr(status, "\nState:\tX")) {
+        if (strstr(status, "\nThreads:\t1\n") || strstr(status, "\nThreads:\t0\n"))
+            return recap_refuse(error, RECAP_FAILED, -ESRCH, "process %d has ended", pd->pid);
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "the main thread of process %d has ended and left others behind",
+                            pd->pid);
+    }
+    if (strstr(status, "\nKthread:\t1"))
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "%d is a thread of the kernel and not a process", pd->pid);
+    if (pd->pid == getpid())
+        return recap_refuse(error, RECAP_USAGE, -EINVAL, "a process cannot stop itself");
+    recap_fail(error, code, "stopping process %d", pd->pid);
+    if (code == -EPERM)
+        recap_error_remedy(error, "run as the owner of the process or as root; a process that "
+                                  "changed its credentials or is protected by the system's "
+                                  "ptrace policy needs root");
+    return code;
+}
+
+static struct linux_thread *find_thread(struct linux_pd *pd, pid_t tid)
+{
+    for (size_t i = 0; i < pd->thread_count; i++)
+        if (pd->threads[i].tid == tid)
+            return &pd->threads[i];
+    return NULL;
+}
+
+static struct linux_thread *add_thread(struct linux_pd *pd, pid_t tid)
+{
+    if ((pd->thread_count & (pd->thread_count - 1)) == 0) {
+        size_t room = pd->thread_count ? pd->thread_count * 2 : 1;
+        struct linux_thread *threads = reallocarray(pd->threads, room, sizeof *threads);
+        if (!threads)
+            return NULL;
+        pd->threads = threads;
+    }
+    struct linux_registers *home = calloc(1, sizeof *home);
+    if (!home)
+        return NULL;
+    struct linux_thread *thread = &pd->threads[pd->thread_count++];
+    *thread = (struct linux_thread){.tid = tid, .vtid = tid, .home = home};
+    home->blocked_ns = -1;
+    return thread;
+}
+
+static void drop_thread(struct linux_pd *pd, size_t index)
+{
+    free(pd->threads[index].home);
+    pd->thread_count--;
+    memmove(&pd->threads[index], &pd->threads[index + 1],
+            (pd->thread_count - index) * sizeof *pd->threads);
+}
+
+/* Seizes one thread, which runs on. 0, also when it is already ending. */
+static int seize(struct linux_pd *pd, pid_t tid, struct recap_error *error)
+{
+    /* Whatever can fail comes before the thread is ours. */
+    if (!pd->created && linux_wait_look(pd, tid) < 0)
+        return recap_fail(error, -ENOMEM, "stopping process %d", pd->pid);
+    struct linux_thread *thread = add_thread(pd, tid);
+    if (!thread)
+        return recap_fail(error, -ENOMEM, "stopping process %d", pd->pid);
+    if (ptrace(PTRACE_SEIZE, tid, 0, pd->created ? OPTIONS_CREATED : OPTIONS) != 0) {
+        int code = -errno;
+        drop_thread(pd, pd->thread_count - 1);
+        /* Threads may end at any time; the first one stands for the process. */
+        if (tid != pd->pid && (code == -ESRCH || code == -EPERM))
+            return 0;
+        return explain(pd, code, error);
+    }
+    thread->seized = true;
+    return 0;
+}
+
+/* Seizes every thread that is not yet ours. */
+static int seize_all(struct linux_pd *pd, DIR *tasks, struct recap_error *error)
+{
+    int code = pd->thread_count == 0 ? seize(pd, pd->pid, error) : 0;
+    struct dirent *entry;
+    rewinddir(tasks);
+    while (code == 0 && (entry = readdir(tasks))) {
+        pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (tid > 0 && !find_thread(pd, tid))
+            code = seize(pd, tid, error);
+    }
+    return code;
+}
+
+/* Asks the threads from `first` on to stop, one right after the other: the pause begins here. */
+static int interrupt(struct linux_pd *pd, size_t first, struct recap_error *error)
+{
+    for (size_t i = first; i < pd->thread_count; i++)
+        if (ptrace(PTRACE_INTERRUPT, pd->threads[i].tid, 0, 0) != 0 && errno != ESRCH)
+            return recap_fail(error, -errno, "stopping thread %d of process %d", pd->threads[i].tid,
+                              pd->pid);
+    return 0;
+}
+
+/* Waits for one interrupted thread. -ECHILD: it ended meanwhile. */
+static int await(struct linux_pd *pd, struct linux_thread *thread, struct recap_error *error)
+{
+    for (;;) {
+        struct linux_stopped stopped;
+        linux_stop_wait(thread->tid, LINUX_STOP_LIMIT_MS * INT64_C(1000000), &stopped);
+        switch (stopped.stop) {
+        case LINUX_STOP_EXIT:
+            ptrace(PTRACE_CONT, thread->tid, 0, 0);
+            if (thread->tid == pd->pid) {
+                /* Nothing reports its end while other threads live on. */
+                thread->seized = false;
+                return recap_fail(error, -ESRCH, "process %d ends", pd->pid);
+            }
+            continue;
+        case LINUX_STOP_GONE:
+            thread->seized = false;
+            return -ECHILD;
+        case LINUX_STOP_LATE:
+            return recap_fail(error, -EBUSY,
+                              "thread %d of process %d waits in the kernel and does not stop",
+                              thread->tid, pd->pid);
+        case LINUX_STOP_SIGNAL:
+            /* It is received as ever: the thread stops again before the handler's first
+             * instruction, and no other signal overtakes this one. */
+            ptrace(PTRACE_CONT, thread->tid, 0, stopped.signal);
+            continue;
+        default:
+            thread->home->group_stopped = stopped.signal != SIGTRAP;
+            break;
+        }
+        thread->stopped = true;
+        return linux_stop_read(pd, thread, error);
+    }
+}
+
+/* The thread ids as the component itself knows them. */
+static int read_own_ids(struct linux_pd *pd, struct recap_error *error)
+{
+    char ours[64], theirs[64];
+    ssize_t a = readlink("/proc/self/ns/pid", ours, sizeof ours);
+    ssize_t b = readlinkat(pd->proc, "ns/pid", theirs, sizeof theirs);
+    if (a > 0 && a == b && memcmp(ours, theirs, (size_t)a) == 0) {
+        for (size_t i = 0; i < pd->thread_count; i++)
+            pd->threads[i].vtid = pd->threads[i].tid;
+        return 0;
+    }
+    for (size_t i = 0; i < pd->thread_count; i++) {
+        char path[48], status[4096];
+        snprintf(path, sizeof path, "task/%d/status", pd->threads[i].tid);
+        int code = read_text(pd->proc, path, status, sizeof status);
+        const char *ids = code == 0 ? strstr(status, "\nNSpid:") : NULL;
+        if (!ids)
+            return recap_fail(error, code ? code : -EINVAL, "reading the ids of thread %d",
+                              pd->threads[i].tid);
+        size_t length = strcspn(ids + 1, "\n");
+        const char *last = ids + 1 + length;
+        while (last[-1] >= '0' && last[-1] <= '9')
+            last--;
+        pd->threads[i].vtid = (pid_t)strtol(last, NULL, 10);
+    }
+    return 0;
+}
+
+static void let_go(struct linux_pd *pd)
+{
+    for (size_t i = 0; i < pd->thread_count; i++) {
+        struct linux_thread *thread = &pd->threads[i];
+        if (thread->seized && !thread->stopped) {
+            struct linux_stopped stopped;
+            ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0);
+            linux_stop_wait(thread->tid, LINUX_STOP_LIMIT_MS * INT64_C(1000000), &stopped);
+            if (stopped.stop == LINUX_STOP_SIGNAL)
+                thread->home->signal = stopped.signal;
+        }
+    }
+    linux_stop_detach(pd);
+}
+
+/* Threads that are stopped and have started the way home by themselves after an earlier tracer died
+ * must be let home first: their code is where ours will be. */
+static bool stub_in_use(const struct linux_pd *pd)
+{
+    const struct linux_foothold *foothold = pd->foothold;
+    for (size_t i = 0; foothold->area && i < pd->thread_count; i++)
+        if (pd->threads[i].home->stopped.rip - foothold->area < foothold->area_size)
+            return true;
+    return false;
+}
+
+static int stop_all(struct linux_pd *pd, struct recap_error *error)
+{
+    int tasks_fd = openat(pd->proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *tasks = tasks_fd < 0 ? NULL : fdopendir(tasks_fd);
+    if (!tasks) {
+        if (tasks_fd >= 0)
+            close(tasks_fd);
+        return explain(pd, -ESRCH, error);
+    }
+    linux_waits_forget(pd);
+    size_t waited = 0;
+    int code = seize_all(pd, tasks, error);
+    /* Until a look at all of them finds none but stopped ones: those make no others. */
+    while (code == 0 && waited < pd->thread_count) {
+        code = interrupt(pd, waited, error);
+        while (code == 0 && waited < pd->thread_count) {
+            code = await(pd, &pd->threads[waited], error);
+            if (code == -ECHILD && waited > 0) {
+                drop_thread(pd, waited);
+                code = 0;
+            } else if (code == -ECHILD) {
+                code = recap_fail(error, -ESRCH, "process %d ended", pd->pid);
+            } else if (code == 0) {
+                waited++;
+            }
+        }
+        if (code == 0)
+            code = seize_all(pd, tasks, error);
+    }
+    closedir(tasks);
+    return code;
+}
+
+int linux_suspend(struct recap_pd *base, struct recap_error *error)
+{
+    struct linux_pd *pd = linux_pd(base);
+    if (pd->suspended)
+        return 0;
+    for (int attempt = 0;; attempt++) {
+        int code = stop_all(pd, error);
+        if (code == 0)
+            code = read_own_ids(pd, error);
+        if (code == 0)
+            code = linux_foothold_find(pd, error);
+        if (code != 0) {
+            let_go(pd);
+            return code;
+        }
+        if (!stub_in_use(pd))
+            break;
+        let_go(pd);
+        if (attempt == 200)
+            return recap_fail(error, -EBUSY,
+                              "process %d still finishes what an earlier recap began", pd->pid);
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    pd->suspended = true;
+    pd->kernel->moment++;
+    return 0;
+}
+
+int linux_resume(struct recap_pd *base, struct recap_error *error)
+{
+    struct linux_pd *pd = linux_pd(base);
+    if (!pd->suspended)
+        return 0;
+    if (pd->created)
+        return linux_start(pd, error);
+    int code = linux_foothold_leave(pd, error);
+    let_go(pd);
+    return code;
+}

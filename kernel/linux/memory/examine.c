@@ -1,0 +1,190 @@
+/* examine.c: what a running process maps that could not be restored. */
+#include "kernel/linux/memory/mapped.h"
+#include "kernel/linux/memory/mappings.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* An object that regions map, with the first region that does. */
+struct mapped_object {
+    recap_badge badge;
+    const struct recap_region *region;
+    struct linux_mapped *mapped;
+    bool shared_memory;
+};
+
+struct examination {
+    struct linux_pd *pd;
+    struct recap_graph *graph;
+    struct recap_pd_image *image;
+    struct mapped_object *objects;
+    size_t object_count;
+    struct recap_refusals *refusals;
+    struct recap_error *error;
+};
+
+static void clear_examination(struct examination *examination)
+{
+    free(examination->objects);
+    recap_graph_free(examination->graph);
+}
+
+static int out_of_memory(struct examination *examination)
+{
+    return recap_fail(examination->error, -ENOMEM, "examining the memory of PID %lld",
+                      (long long)examination->pd->base.id);
+}
+
+static int collect_objects(struct examination *examination)
+{
+    const struct recap_pd_image *image = examination->image;
+    examination->objects = calloc(image->region_count + 1, sizeof *examination->objects);
+    if (!examination->objects)
+        return out_of_memory(examination);
+    for (size_t i = 0; i < image->region_count; i++) {
+        const struct recap_region *region = &image->regions[i];
+        struct linux_mapped *mapped =
+            region->object ? linux_mapped_of(examination->pd->kernel, region->object) : NULL;
+        if (!mapped || mapped->examined == mapped->pass)
+            continue;
+        mapped->examined = mapped->pass;
+        const char *kind = "";
+        linux_badge_is_inner(examination->pd->kernel, region->object, &kind, NULL, NULL);
+        examination->objects[examination->object_count++] =
+            (struct mapped_object){.badge = region->object,
+                                   .region = region,
+                                   .mapped = mapped,
+                                   .shared_memory = strcmp(kind, "shared-memory") == 0};
+    }
+    return 0;
+}
+
+static int describe_objects(struct examination *examination)
+{
+    for (size_t i = 0; i < examination->object_count; i++) {
+        const struct mapped_object *object = &examination->objects[i];
+        struct recap_object described = {.id = 1};
+        struct recap_error why = {0};
+        int result = linux_describe(&examination->pd->kernel->base, object->badge,
+                                    examination->graph->arena, &described, &why);
+        if (result == -EOPNOTSUPP) {
+            if (recap_refusals_say(examination->refusals, why.remedy[0] ? why.remedy : NULL,
+                                   "%s, mapped from 0x%llx on: %s", object->mapped->path,
+                                   (unsigned long long)object->region->start, why.what) < 0)
+                return out_of_memory(examination);
+        } else if (result < 0 && result != -ENOENT && result != -ESTALE) {
+            /* What was unmapped since it was listed needs no restoring. */
+            if (examination->error)
+                *examination->error = why;
+            return result;
+        }
+    }
+    return 0;
+}
+
+/* Whether another process maps an object that this one shares memory through: the two would no
+ * longer share it after a restore. */
+static int look_at_other(struct examination *examination, int directory, const char *name)
+{
+    struct linux_mappings theirs = {0};
+    int result = 0;
+    int proc = openat(directory, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0)
+        return 0;
+    /* A process that ended, or that the caller may not look into, says nothing. */
+    if (linux_mappings_read(proc, false, &theirs, NULL) < 0)
+        theirs.count = 0;
+    for (size_t i = 0; result == 0 && i < theirs.count; i++)
+        for (size_t k = 0; k < examination->object_count; k++) {
+            struct mapped_object *object = &examination->objects[k];
+            if (!object->shared_memory || object->mapped->device != theirs.items[i].device ||
+                object->mapped->inode != theirs.items[i].inode)
+                continue;
+            char comm[32] = "";
+            if (linux_procfs_read_into(proc, "comm", comm, sizeof comm) > 0)
+                comm[strcspn(comm, "\n")] = '\0';
+            if (recap_refusals_say(examination->refusals, NULL,
+                                   "%s, mapped from 0x%llx on, is shared with process %s (%s), "
+                                   "which is not part of the checkpoint",
+                                   object->mapped->path, (unsigned long long)object->region->start,
+                                   name, comm) < 0)
+                result = out_of_memory(examination);
+            object->shared_memory = false;
+        }
+    linux_mappings_clear(&theirs);
+    close(proc);
+    return result;
+}
+
+static int find_sharers(struct examination *examination)
+{
+    bool any = false;
+    for (size_t i = 0; i < examination->object_count; i++)
+        any |= examination->objects[i].shared_memory;
+    if (!any)
+        return 0;
+    DIR *directory = opendir("/proc");
+    if (!directory)
+        return recap_fail(examination->error, -errno, "listing processes");
+    int result = 0;
+    for (struct dirent *entry; result == 0 && (entry = readdir(directory));)
+        if (isdigit((unsigned char)entry->d_name[0]) &&
+            strtol(entry->d_name, NULL, 10) != examination->pd->pid)
+            result = look_at_other(examination, dirfd(directory), entry->d_name);
+    closedir(directory);
+    return result;
+}
+
+/* Memory that the program had placed on nodes of its choice: where it would go is not kept. */
+static int find_placed(struct examination *examination)
+{
+    char *text = NULL, *rest, *line;
+    int result = linux_procfs_read(examination->pd->proc, "numa_maps", &text, NULL);
+    /* A kernel without memory nodes has no such file. */
+    if (result < 0)
+        return result == -ENOENT
+                   ? 0
+                   : recap_fail(examination->error, result, "reading memory policies");
+    size_t placed = 0;
+    char first[64] = "";
+    for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        const char *policy = strchr(line, ' ');
+        if (!policy || strncmp(policy, " default", 8) == 0)
+            continue;
+        if (!placed++)
+            snprintf(first, sizeof first, "%.*s at 0x%.*s", (int)strcspn(policy + 1, " "),
+                     policy + 1, (int)(policy - line), line);
+    }
+    free(text);
+    if (placed && recap_refusals_say(examination->refusals, "run it without numactl and the like",
+                                     "%zu of its mappings have a memory policy (%s, for one), "
+                                     "which is not kept",
+                                     placed, first) < 0)
+        return out_of_memory(examination);
+    return 0;
+}
+
+int linux_examine_memory(struct linux_pd *pd, struct recap_refusals *refusals,
+                         struct recap_error *error)
+{
+    __attribute__((cleanup(clear_examination))) struct examination examination = {
+        .pd = pd, .graph = recap_graph_new(), .refusals = refusals, .error = error};
+    examination.image = examination.graph ? recap_graph_add_pd(examination.graph) : NULL;
+    if (!examination.image)
+        return out_of_memory(&examination);
+    int result =
+        linux_regions_listed(&pd->base, examination.graph, examination.image, refusals, error);
+    if (result == 0)
+        result = collect_objects(&examination);
+    if (result == 0)
+        result = describe_objects(&examination);
+    if (result == 0)
+        result = find_sharers(&examination);
+    return result ? result : find_placed(&examination);
+}

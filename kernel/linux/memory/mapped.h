@@ -1,0 +1,77 @@
+/* mapped.h: objects that regions map: "mapped-file" and "shared-memory".
+ *
+ * Both are inner objects whose identity is the device and inode that the kernel shows for a region
+ * (kinds of memory without a name in a file system have them too). No selector has to hold them, so
+ * what is kept with their badge says where they can be reached.
+ */
+#ifndef RECAP_KERNEL_LINUX_MEMORY_MAPPED_H
+#define RECAP_KERNEL_LINUX_MEMORY_MAPPED_H
+
+#include "kernel/linux/linux.h"
+
+/* A region that maps the object. */
+struct linux_mapped_piece {
+    pid_t pid; /* in the caller's PID namespace */
+    uint64_t start;
+    uint64_t length;
+    uint64_t offset; /* bytes into the object */
+    bool may_write;  /* shared, and writable or allowed to become so */
+    bool swapped;    /* pages of it are swapped out */
+    uint64_t pass;   /* which listing of the process's regions found it */
+};
+
+/* A stretch of an object's bytes. */
+struct linux_extent {
+    uint64_t offset;
+    uint64_t length;
+    uint64_t at; /* where it begins in the content that is kept */
+};
+
+/* Kept with the badge of every object that a region maps (linux_badge_kept). */
+struct linux_mapped {
+    uint64_t device; /* makedev(), of the superblock: not always what stat says (btrfs) */
+    uint64_t inode;
+    char *path; /* as the kernel names the region: may end in " (deleted)" */
+    /* A selector that holds it, if `held`: then it is reached through that. */
+    bool held;
+    struct linux_home home;
+    bool may_write;                    /* of any piece: the file was opened for writing */
+    struct linux_mapped_piece *pieces; /* of the latest listing; never empty unless `held` */
+    size_t piece_count;
+    uint64_t pass; /* the latest listing, and the ones for which it was looked at */
+    uint64_t probed;
+    uint64_t examined;
+    /* shared_memory.c: size in bytes and what was ever written, as last found. */
+    uint64_t size;
+    struct linux_extent *extents;
+    size_t extent_count;
+};
+
+/* The badge of the object of kind `kind` that `piece` maps; remembers the piece. */
+int linux_mapped_enter(struct linux_kernel *kernel, const char *kind, uint64_t device,
+                       uint64_t inode, const char *path, const struct linux_mapped_piece *piece,
+                       recap_badge *badge, struct recap_error *error);
+/* The same without a piece: the badge and what is kept with it. */
+int linux_mapped_obtain(struct linux_kernel *kernel, const char *kind, uint64_t device,
+                        uint64_t inode, const char *path, recap_badge *badge,
+                        struct linux_mapped **mapped, struct recap_error *error);
+/* What is kept with the badge of such an object, or NULL. */
+struct linux_mapped *linux_mapped_of(struct linux_kernel *kernel, recap_badge badge);
+/* A descriptor, open for reading, of what a badge from linux_mapped_enter maps, through
+ * /proc/PID/map_files: -EPERM without the privilege that this takes. */
+int linux_mapped_open(const struct linux_mapped *mapped, int *fd);
+/* A restored mapped object (the badge comes from linux_badge_own, by the kind's create) is mapped
+ * through linux_badge_fd: its descriptor is open for writing iff state "may-write" is 1. */
+
+/* --- objects/shared_memory.c: the memory behind memfds and shared anonymous regions ----------- */
+
+/* The inner object behind a memfd that a selector holds; its state has name, size, seals, and its
+ * content travels with it. */
+int linux_shared_memory_held(struct linux_kernel *kernel, struct linux_home home,
+                             const struct stat *status, recap_badge *badge,
+                             struct recap_error *error);
+/* A new description, with `open_flags`, of a restored one (`badge` as its create gave it). */
+int linux_shared_memory_open(struct linux_kernel *kernel, recap_badge badge, int open_flags,
+                             int *fd, struct recap_error *error);
+
+#endif

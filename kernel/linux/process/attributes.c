@@ -1,0 +1,142 @@
+/* attributes.c: reading the attributes of a process as a whole. */
+#include "kernel/linux/batch/foothold.h"
+#include "kernel/linux/concerns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct work {
+    struct linux_reading reading;
+    struct linux_traits traits, dumpable;
+    struct linux_actions actions;
+    struct linux_timers timers;
+    struct linux_limits limits;
+    struct linux_layout layout;
+};
+
+static void clear_work(struct work *work)
+{
+    linux_batch_free(work->reading.batch);
+    linux_timers_clear(&work->timers);
+}
+
+static int ask(struct work *work, struct recap_error *error)
+{
+    struct linux_reading *reading = &work->reading;
+    reading->batch = linux_batch_new(reading->pd, reading->thread);
+    if (!reading->batch)
+        return recap_fail(error, -ENOMEM, "reading the attributes of a process");
+    linux_traits_ask(reading, LINUX_TRAIT_PROCESS, &work->traits);
+    linux_traits_ask(reading, LINUX_TRAIT_DUMPABLE, &work->dumpable);
+    linux_actions_ask(reading, &work->actions);
+    linux_layout_ask(reading, &work->layout);
+    linux_limits_ask(reading, &work->limits);
+    return linux_timers_ask(reading, &work->timers, error);
+}
+
+/* The clocks of the moment: an absolute deadline in the image means one of them. */
+static void record_clocks(struct recap_arena *arena, struct recap_value *state)
+{
+    static const struct {
+        const char *name;
+        clockid_t clock;
+    } clocks[] = {{"realtime_ns", CLOCK_REALTIME},
+                  {"monotonic_ns", CLOCK_MONOTONIC},
+                  {"boottime_ns", CLOCK_BOOTTIME}};
+    struct recap_value *record = recap_put_record(arena, state, "clocks");
+    for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++) {
+        struct timespec now;
+        clock_gettime(clocks[i].clock, &now);
+        recap_put_number(arena, record, clocks[i].name,
+                         now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
+    }
+    char boot[64];
+    if (linux_procfs_read_into(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof boot) >
+        0) {
+        boot[strcspn(boot, "\n")] = 0;
+        recap_put_text(arena, record, "boot", boot);
+    }
+}
+
+static int record(struct work *work, struct recap_value *state, struct recap_error *error)
+{
+    struct linux_reading *reading = &work->reading;
+    char stat[2048], status[8192];
+    ssize_t length = linux_procfs_read_into(reading->pd->proc, "stat", stat, sizeof stat);
+    if (length >= 0)
+        length = linux_procfs_read_into(reading->pd->proc, "status", status, sizeof status);
+    if (length < 0)
+        return recap_fail(error, (int)length, "reading the status of process %d", reading->pd->pid);
+    reading->status = status;
+    linux_traits_record(reading, LINUX_TRAIT_PROCESS, &work->traits, state);
+    linux_traits_record(reading, LINUX_TRAIT_DUMPABLE, &work->dumpable, state);
+    linux_actions_record(reading, &work->actions, state);
+    int result = linux_pending_record(reading, true, state, error);
+    if (result == 0)
+        result = linux_timers_record(reading, &work->timers, state, error);
+    if (result == 0)
+        result = linux_limits_record(reading, &work->limits, state, error);
+    if (result == 0)
+        result = linux_places_record(reading, state, error);
+    if (result == 0)
+        result = linux_layout_record(reading, &work->layout, stat, state, error);
+    if (result == 0)
+        result = linux_session_record(reading, stat, state, error);
+    if (result == 0)
+        result = linux_settings_record(reading, state, error);
+    reading->status = NULL;
+    return result;
+}
+
+int linux_process_state(struct linux_pd *pd, struct recap_arena *arena, struct recap_value **state,
+                        struct recap_error *error)
+{
+    __attribute__((cleanup(clear_work))) struct work work = {
+        .reading = {.pd = pd, .thread = 0, .arena = arena}};
+    int result = ask(&work, error);
+    if (result == 0)
+        result = linux_batch_run(work.reading.batch, error);
+    if (result < 0)
+        return result;
+    struct recap_value *read = recap_record(arena);
+    result = record(&work, read, error);
+    if (result == 0 && recap_arena_failed(arena))
+        result = recap_fail(error, -ENOMEM, "reading the attributes of a process");
+    if (result == 0)
+        *state = read;
+    return result;
+}
+
+int linux_attributes(struct recap_pd *base, struct recap_graph *graph, struct recap_pd_image *image,
+                     struct recap_error *error)
+{
+    struct linux_pd *pd = linux_pd(base);
+    struct recap_value *state;
+    int result = linux_process_state(pd, graph->arena, &state, error);
+    if (result < 0)
+        return result;
+    image->id = (uint64_t)pd->vpid;
+    linux_session_find_terminal(pd, graph, image, graph->arena, state);
+    record_clocks(graph->arena, state);
+    if (image->thread_count) {
+        linux_processor_record(&image->threads[0], graph->arena, state);
+        image->name = recap_text_or_null(image->threads[0].state, "name");
+    }
+    if (recap_arena_failed(graph->arena))
+        return recap_fail(error, -ENOMEM, "reading the attributes of process %d", pd->pid);
+    image->attributes = state;
+    return 0;
+}
+
+int linux_concerns_examine(struct linux_pd *pd, struct recap_refusals *refusals,
+                           struct recap_error *error)
+{
+    int result = linux_places_examine(pd, refusals, error);
+    if (result == 0)
+        result = linux_timers_examine(pd, refusals, error);
+    return result;
+}

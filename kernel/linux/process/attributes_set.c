@@ -1,0 +1,186 @@
+/* attributes_set.c: setting the attributes of a created process, and what its threads still lack.
+ *
+ * The order is that of rights: first all that needs them, then the credentials of every thread,
+ * then what a change of credentials would undo. Limits and scheduling are set from outside, with
+ * the caller's rights. Waits come last because their time counts from there, and the one attribute
+ * that can take recap's own rights over the process away (dumpable) just before them.
+ */
+#include "kernel/linux/concerns.h"
+#include "kernel/linux/threads/waits.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct work {
+    struct linux_pd *pd;
+    const struct recap_graph *graph;
+    const struct recap_pd_image *image;
+    struct recap_arena *arena;
+    struct recap_value *have;          /* the process */
+    struct recap_value **have_threads; /* its threads */
+    const struct recap_value **want_threads;
+    struct recap_error *error;
+};
+
+typedef int plan_function(struct work *work, size_t thread, struct linux_steps *steps);
+
+/* Plans steps for the first `count` threads, and runs them all at the same time. */
+static int each_thread(struct work *work, size_t count, plan_function *plan)
+{
+    struct linux_steps **steps = calloc(count, sizeof(struct linux_steps *));
+    int result = steps ? 0 : recap_fail(work->error, -ENOMEM, "setting attributes");
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        steps[i] = linux_steps_new(work->pd, i);
+        result = steps[i] ? plan(work, i, steps[i])
+                          : recap_fail(work->error, -ENOMEM, "setting attributes");
+    }
+    if (result == 0)
+        result = linux_steps_run(steps, count, work->error);
+    for (size_t i = 0; steps && i < count; i++)
+        linux_steps_free(steps[i]);
+    free(steps);
+    return result;
+}
+
+static int plan_process(struct work *work, size_t thread, struct linux_steps *steps)
+{
+    (void)thread;
+    const struct recap_value *want = work->image->attributes;
+    int result = linux_places_set(steps, want, work->have, work->error);
+    if (result == 0)
+        result = linux_actions_set(steps, want, work->have, work->error);
+    if (result == 0)
+        result = linux_traits_set(steps, LINUX_TRAIT_PROCESS, want, work->have, work->error);
+    return result;
+}
+
+static int plan_limits(struct work *work, size_t thread, struct linux_steps *steps)
+{
+    (void)thread;
+    return linux_limits_set(steps, work->image->attributes, work->have, work->error);
+}
+
+static int plan_credentials(struct work *work, size_t thread, struct linux_steps *steps)
+{
+    return linux_credentials_set(steps, work->want_threads[thread], work->have_threads[thread],
+                                 work->pd->kernel, work->error);
+}
+
+static int plan_after_credentials(struct work *work, size_t thread, struct linux_steps *steps)
+{
+    const struct recap_value *want = work->want_threads[thread];
+    int result = linux_traits_set(steps, LINUX_TRAIT_AFTER_CREDENTIALS, want,
+                                  work->have_threads[thread], work->error);
+    if (result == 0)
+        result = linux_pending_set(steps, work->pd, thread, false, want, work->error);
+    if (result == 0 && thread == 0)
+        result =
+            linux_pending_set(steps, work->pd, thread, true, work->image->attributes, work->error);
+    return result;
+}
+
+static int plan_dumpable(struct work *work, size_t thread, struct linux_steps *steps)
+{
+    (void)thread;
+    return linux_traits_set(steps, LINUX_TRAIT_DUMPABLE, work->image->attributes, work->have,
+                            work->error);
+}
+
+static int set_from_outside(struct work *work)
+{
+    const struct recap_value *want = work->image->attributes;
+    int result = linux_settings_set(work->pd, want, work->have, work->error);
+    for (size_t i = 0; result == 0 && i < work->pd->thread_count; i++)
+        result = linux_scheduling_set(&work->pd->threads[i], work->want_threads[i],
+                                      work->have_threads[i], work->error);
+    return result;
+}
+
+static int set_dispatches(struct work *work)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < work->pd->thread_count; i++)
+        result = linux_dispatch_set(&work->pd->threads[i], work->want_threads[i], work->error);
+    return result;
+}
+
+static int set_all(struct work *work)
+{
+    const struct recap_value *want = work->image->attributes;
+    size_t threads = work->pd->thread_count;
+    int result = linux_session_set(work->pd, work->graph, work->image, want, work->error);
+    if (result == 0)
+        result = linux_layout_set(work->pd, want, work->error);
+    if (result == 0)
+        result = each_thread(work, 1, plan_process);
+    if (result == 0)
+        result = linux_timers_set(work->pd, want, work->error);
+    if (result == 0)
+        result = each_thread(work, 1, plan_limits);
+    if (result == 0)
+        result = set_from_outside(work);
+    if (result == 0)
+        result = each_thread(work, threads, plan_credentials);
+    if (result == 0)
+        result = each_thread(work, threads, plan_after_credentials);
+    if (result == 0)
+        result = each_thread(work, 1, plan_dumpable);
+    if (result == 0)
+        result = linux_waits_arm(work->pd, work->want_threads, work->error);
+    return result ? result : set_dispatches(work);
+}
+
+/* Deadlines are points on the monotonic clock, in the kernel's hands or in the program's memory. On
+ * the same boot they pass while the image lies about, as they do for a stopped process. A clock
+ * that stands behind would have them come late by hours or days, and sleepers seem to hang. */
+static int check_clock(const struct recap_value *want, struct recap_error *error)
+{
+    struct timespec now;
+    int64_t then;
+    if (recap_get_number(recap_member(want, "clocks"), "monotonic_ns", &then) < 0)
+        return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "the clocks are malformed");
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t behind = then / 1000000000 - now.tv_sec;
+    if (behind <= 0)
+        return 0;
+    recap_refuse(error, RECAP_FAILED, -ETIME,
+                 "this system's monotonic clock is %lld s behind the time of the checkpoint, and "
+                 "what the component waits for would come late by that",
+                 (long long)behind);
+    return recap_error_remedy(error,
+                              "restore in a time namespace that makes up for it: unshare --time "
+                              "--monotonic %lld --boottime %lld recap restore ...",
+                              (long long)behind + 1, (long long)behind + 1);
+}
+
+static void clear_work(struct work *work)
+{
+    free(work->have_threads);
+    free(work->want_threads);
+    recap_arena_free(work->arena);
+}
+
+int linux_attributes_set(struct recap_pd *base, const struct recap_creation *creation,
+                         const struct recap_pd_image *image, struct recap_error *error)
+{
+    struct linux_pd *pd = linux_pd(base);
+    __attribute__((cleanup(clear_work))) struct work work = {
+        .pd = pd, .graph = creation->graph, .image = image, .error = error};
+    if (pd->thread_count != image->thread_count)
+        return recap_fail(error, -EINVAL, "attributes are set after threads");
+    int result = check_clock(image->attributes, error);
+    if (result < 0)
+        return result;
+    work.arena = recap_arena_new();
+    work.have_threads = calloc(pd->thread_count, sizeof(struct recap_value *));
+    work.want_threads = calloc(pd->thread_count, sizeof(struct recap_value *));
+    if (!work.arena || !work.have_threads || !work.want_threads)
+        return recap_fail(error, -ENOMEM, "setting attributes");
+    for (size_t i = 0; i < pd->thread_count; i++)
+        work.want_threads[i] = image->threads[i].state;
+    result = linux_thread_states(pd, work.arena, work.have_threads, error);
+    if (result == 0)
+        result = linux_process_state(pd, work.arena, &work.have, error);
+    return result ? result : set_all(&work);
+}

@@ -1,0 +1,142 @@
+/* examine.c: what of a process, beside its objects, cannot be checkpointed. Everything is found
+ * before anything is stopped, so all of it is asked for and not only the first obstacle. */
+#include "kernel/linux/process/examine.h"
+
+#include "kernel/linux/concerns.h"
+#include "kernel/linux/memory/mappings.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int linux_examine_say(struct linux_examine *examine, int result)
+{
+    if (result >= 0)
+        return 0;
+    recap_fail(examine->error, result, "examining process %d", (int)examine->pd->pid);
+    if (result == -EACCES || result == -EPERM)
+        recap_error_remedy(examine->error, "run as the user of that process, or as root");
+    return result;
+}
+
+void linux_examine_name(int directory, const char *path, char name[LINUX_NAME_ROOM])
+{
+    ssize_t length = linux_procfs_read_into(directory, path, name, LINUX_NAME_ROOM);
+    name[length < 0 ? 0 : strcspn(name, "\n")] = '\0';
+}
+
+long linux_examine_number(const char *status, const char *field)
+{
+    const char *value = linux_procfs_field(status, field);
+    return value ? strtol(value, NULL, 10) : 0;
+}
+
+/* Whether `word` is among those of a status line. */
+static bool has_word(const char *status, const char *field, const char *word)
+{
+    const char *line = linux_procfs_field(status, field);
+    size_t length = strlen(word);
+    for (; line && *line && *line != '\n'; line += strcspn(line, " \n"), line += *line == ' ')
+        if (strncmp(line, word, length) == 0 && strchr(" \n", line[length]))
+            return true;
+    return false;
+}
+
+/* What holds for the process as its first thread shows it. */
+static int examine_status(struct linux_examine *examine, const char *status)
+{
+    struct recap_refusals *refusals = examine->refusals;
+    int pid = (int)examine->pd->pid, result = 0;
+    if (!linux_procfs_field(status, "VmSize"))
+        return recap_refusals_say(refusals, NULL,
+                                  "process %d has no memory: it is a thread of the "
+                                  "kernel, or has ended",
+                                  pid);
+    long tracer = linux_examine_number(status, "TracerPid");
+    if (tracer) {
+        char path[32], name[LINUX_NAME_ROOM];
+        snprintf(path, sizeof path, "/proc/%ld/comm", tracer);
+        linux_examine_name(AT_FDCWD, path, name);
+        recap_refuse(examine->error, RECAP_FAILED, -EBUSY,
+                     "process %d is being traced by process %ld (%s)", pid, tracer, name);
+        recap_error_remedy(examine->error, "try again when it has let go, or end it");
+        return -EBUSY;
+    }
+    if (result == 0 && has_word(status, "x86_Thread_features", "shstk"))
+        result =
+            recap_refusals_say(refusals, "start it with GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK",
+                               "process %d keeps a shadow stack", pid);
+    return result;
+}
+
+/* The kernel gives programs of the other sizes of pointers another auxiliary vector. */
+static int examine_machine(struct linux_examine *examine)
+{
+    char text[4096];
+    ssize_t length = linux_procfs_read_into(examine->pd->proc, "auxv", text, sizeof text);
+    if (length <= 0)
+        return length < 0 && length != -EOVERFLOW ? (int)length : 0;
+    for (size_t at = 0; at + sizeof(Elf64_auxv_t) <= (size_t)length; at += sizeof(Elf64_auxv_t)) {
+        Elf64_auxv_t entry;
+        memcpy(&entry, text + at, sizeof entry);
+        if (entry.a_type == AT_PHENT && entry.a_un.a_val == sizeof(Elf64_Phdr))
+            return 0;
+        if (entry.a_type == AT_NULL)
+            break;
+    }
+    return recap_refusals_say(examine->refusals, NULL,
+                              "process %d is not a 64-bit program: only those can be restored",
+                              (int)examine->pd->pid);
+}
+
+/* The confinement of a security module follows from where a program was started. */
+static int examine_confinement(struct linux_examine *examine)
+{
+    char theirs[512], ours[512];
+    if (linux_procfs_read_into(examine->pd->proc, "attr/current", theirs, sizeof theirs) < 0 ||
+        linux_procfs_read_into(AT_FDCWD, "/proc/self/attr/current", ours, sizeof ours) < 0 ||
+        strcmp(theirs, ours) == 0)
+        return 0;
+    theirs[strcspn(theirs, "\n")] = '\0';
+    return recap_refusals_say(examine->refusals, "run recap under the same profile",
+                              "process %d is confined by a security module (%s), and recap is not "
+                              "confined the same way",
+                              (int)examine->pd->pid, theirs);
+}
+
+int linux_examine(struct recap_pd *base, struct recap_refusals *refusals, struct recap_error *error)
+{
+    struct linux_examine examine = {.pd = linux_pd(base), .refusals = refusals, .error = error};
+    if (examine.pd->pid == getpid())
+        return recap_refuse(error, RECAP_USAGE, -EINVAL, "recap cannot checkpoint itself");
+    char *status;
+    int result = linux_procfs_read(examine.pd->proc, "status", &status, NULL);
+    if (result == -ENOENT)
+        result = -ESRCH;
+    size_t before = refusals->count;
+    if (result == 0) {
+        result = examine_status(&examine, status);
+        free(status);
+    }
+    if (result == -EBUSY)
+        return result;
+    if (result < 0 || refusals->count > before)
+        return linux_examine_say(&examine, result);
+    result = examine_machine(&examine);
+    if (result == 0)
+        result = examine_confinement(&examine);
+    if (result == 0)
+        result = linux_examine_namespaces(&examine);
+    if (result == 0)
+        result = linux_examine_threads(&examine);
+    if (result == 0)
+        result = linux_examine_relatives(&examine);
+    if (result < 0)
+        return linux_examine_say(&examine, result);
+    result = linux_concerns_examine(examine.pd, refusals, error);
+    return result < 0 ? result : linux_examine_memory(examine.pd, refusals, error);
+}

@@ -1,0 +1,30 @@
+/* examine.h: the parts of examine. */
+#ifndef RECAP_KERNEL_LINUX_PROCESS_EXAMINE_H
+#define RECAP_KERNEL_LINUX_PROCESS_EXAMINE_H
+
+#include "kernel/linux/linux.h"
+
+struct linux_examine {
+    struct linux_pd *pd;
+    struct recap_refusals *refusals;
+    struct recap_error *error;
+};
+
+/* Each adds what it finds to the refusals and returns 0, or a negative errno. */
+
+/* examine_namespaces.c: another view of the system than recap has. */
+int linux_examine_namespaces(struct linux_examine *examine);
+/* examine_threads.c: threads that differ in what a process otherwise shares, or cannot be made. */
+int linux_examine_threads(struct linux_examine *examine);
+/* examine_relatives.c: children, and processes that share memory or descriptors with it. */
+int linux_examine_relatives(struct linux_examine *examine);
+
+/* examine.c, for those: what a process or thread calls itself (empty if that cannot be read); the
+ * number after a field of a status text, 0 without one. */
+enum { LINUX_NAME_ROOM = 64 };
+void linux_examine_name(int directory, const char *path, char name[LINUX_NAME_ROOM]);
+long linux_examine_number(const char *status, const char *field);
+/* Fills the error for a negative errno; passes 0 on. */
+int linux_examine_say(struct linux_examine *examine, int result);
+
+#endif

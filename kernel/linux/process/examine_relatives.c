@@ -1,0 +1,119 @@
+/* examine_relatives.c: children, and processes that share memory or descriptors with this one. */
+#include "kernel/linux/process/examine.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Reads the state and the parent of a process. False when it is gone. */
+static bool read_family(pid_t pid, char *state, pid_t *parent)
+{
+    char path[32], stat[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    if (linux_procfs_read_into(AT_FDCWD, path, stat, sizeof stat) < 0)
+        return false;
+    const char *end = strrchr(stat, ')');
+    int above;
+    if (!end || sscanf(end + 1, " %c %d", state, &above) != 2)
+        return false;
+    *parent = above;
+    return true;
+}
+
+static int refuse_child(struct linux_examine *examine, pid_t child)
+{
+    char state = '?', path[32], name[LINUX_NAME_ROOM];
+    pid_t parent;
+    if (!read_family(child, &state, &parent))
+        return 0;
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)child);
+    linux_examine_name(AT_FDCWD, path, name);
+    if (state == 'Z' || state == 'X')
+        return recap_refusals_say(
+            examine->refusals, NULL,
+            "process %d has a child that has ended and that it has not waited "
+            "for: process %d (%s)",
+            (int)examine->pd->pid, (int)child, name);
+    return recap_refusals_say(examine->refusals, "end the child first",
+                              "process %d has a child: process %d (%s)", (int)examine->pd->pid,
+                              (int)child, name);
+}
+
+/* The children that one thread has started, where the kernel lists them: 1 if it does. */
+static int examine_listed(struct linux_examine *examine, const char *tid)
+{
+    char path[300], *text;
+    snprintf(path, sizeof path, "task/%s/children", tid);
+    int result = linux_procfs_read(examine->pd->proc, path, &text, NULL);
+    if (result < 0)
+        return result == -ENOENT || result == -ESRCH ? 0 : result;
+    char *at = text;
+    for (long child; result >= 0 && (child = strtol(at, &at, 10)) > 0;)
+        result = refuse_child(examine, (pid_t)child);
+    free(text);
+    return result < 0 ? result : 1;
+}
+
+static int examine_all_processes(struct linux_examine *examine)
+{
+    DIR *directory = opendir("/proc");
+    if (!directory)
+        return -errno;
+    int result = 0;
+    for (struct dirent *entry; result == 0 && (entry = readdir(directory));) {
+        char state;
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10), parent;
+        if (pid > 0 && read_family(pid, &state, &parent) && parent == examine->pd->pid)
+            result = refuse_child(examine, pid);
+    }
+    closedir(directory);
+    return result;
+}
+
+static int examine_children(struct linux_examine *examine)
+{
+    int fd = openat(examine->pd->proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
+    if (!tasks) {
+        int code = errno == ENOENT ? -ESRCH : -errno;
+        if (fd >= 0)
+            close(fd);
+        return code;
+    }
+    int result = 0;
+    bool listed = false;
+    for (struct dirent *entry; result >= 0 && (entry = readdir(tasks));)
+        if (isdigit((unsigned char)entry->d_name[0])) {
+            result = examine_listed(examine, entry->d_name);
+            listed |= result == 1;
+        }
+    closedir(tasks);
+    return result < 0 || listed ? (result < 0 ? result : 0) : examine_all_processes(examine);
+}
+
+int linux_examine_relatives(struct linux_examine *examine)
+{
+    pid_t pid = examine->pd->pid, parent;
+    char state;
+    int result = examine_children(examine);
+    if (result < 0 || !read_family(pid, &state, &parent) || parent <= 0)
+        return result;
+    if (syscall(SYS_kcmp, pid, parent, KCMP_VM, 0, 0) == 0)
+        result = recap_refusals_say(examine->refusals, "try again when it has executed its program",
+                                    "process %d shares its memory with its parent, process %d "
+                                    "(vfork)",
+                                    (int)pid, (int)parent);
+    else if (syscall(SYS_kcmp, pid, parent, KCMP_FILES, 0, 0) == 0)
+        result = recap_refusals_say(examine->refusals, NULL,
+                                    "process %d shares its descriptor table with its parent, "
+                                    "process %d",
+                                    (int)pid, (int)parent);
+    return result;
+}

@@ -1,0 +1,112 @@
+/* examine_threads.c: threads that differ in what the threads of a process otherwise share, and
+ * those that are under rules that cannot be set again. */
+#include "kernel/linux/process/examine.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Flags of a task in /proc/PID/stat: a worker that the kernel runs in the name of the process. */
+enum { IO_WORKER = 0x10, USER_WORKER = 0x4000 };
+
+static bool is_kernel_worker(const char *stat)
+{
+    const char *field = strrchr(stat, ')');
+    for (int i = 2; field && i < 9; i++)
+        field = strchr(field + 1, ' ');
+    return field && strtoul(field, NULL, 10) & (IO_WORKER | USER_WORKER);
+}
+
+static char state_of(const char *stat)
+{
+    const char *end = strrchr(stat, ')');
+    return end && end[1] == ' ' ? end[2] : '?';
+}
+
+static bool differs(pid_t pid, pid_t tid, int what)
+{
+    return syscall(SYS_kcmp, pid, tid, what, 0, 0) > 0;
+}
+
+static int examine_sharing(struct linux_examine *examine, pid_t tid, const char *name)
+{
+    static const struct {
+        int what;
+        const char *has;
+    } shared[] = {{KCMP_FILES, "a descriptor table"}, {KCMP_FS, "a working directory and umask"}};
+    pid_t pid = examine->pd->pid;
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+        if (tid != pid && differs(pid, tid, shared[i].what)) {
+            int result = recap_refusals_say(examine->refusals, NULL,
+                                            "thread %d (%s) of process %d has %s of its own",
+                                            (int)tid, name, (int)pid, shared[i].has);
+            if (result < 0)
+                return result;
+        }
+    return 0;
+}
+
+static int examine_thread(struct linux_examine *examine, int task, pid_t tid)
+{
+    char stat[1024], name[LINUX_NAME_ROOM], status[8192];
+    struct recap_refusals *refusals = examine->refusals;
+    pid_t pid = examine->pd->pid;
+    ssize_t length = linux_procfs_read_into(task, "stat", stat, sizeof stat);
+    if (length < 0)
+        return length == -ENOENT || length == -ESRCH ? 0 : (int)length;
+    linux_examine_name(task, "comm", name);
+    if (state_of(stat) == 'Z' || state_of(stat) == 'X')
+        return tid != pid ? 0
+                          : recap_refusals_say(refusals, NULL,
+                                               "the first thread of process %d has ended while "
+                                               "others run on",
+                                               (int)pid);
+    if (is_kernel_worker(stat))
+        return recap_refusals_say(
+            refusals, NULL, "thread %d (%s) of process %d is a worker of the kernel (io_uring)",
+            (int)tid, name, (int)pid);
+    length = linux_procfs_read_into(task, "status", status, sizeof status);
+    if (length < 0)
+        return length == -ENOENT || length == -ESRCH ? 0 : (int)length;
+    if (linux_examine_number(status, "Seccomp")) {
+        int result =
+            recap_refusals_say(refusals, NULL,
+                               "thread %d (%s) of process %d is under a system call filter "
+                               "(seccomp), which cannot be set again",
+                               (int)tid, name, (int)pid);
+        if (result < 0)
+            return result;
+    }
+    return examine_sharing(examine, tid, name);
+}
+
+int linux_examine_threads(struct linux_examine *examine)
+{
+    int fd = openat(examine->pd->proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
+    if (!tasks) {
+        int code = errno == ENOENT ? -ESRCH : -errno;
+        if (fd >= 0)
+            close(fd);
+        return code;
+    }
+    int result = 0;
+    for (struct dirent *entry; result == 0 && (entry = readdir(tasks));) {
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        int task = openat(fd, entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (task < 0)
+            continue; /* it has ended meanwhile */
+        result = examine_thread(examine, task, (pid_t)strtol(entry->d_name, NULL, 10));
+        close(task);
+    }
+    closedir(tasks);
+    return result;
+}
