@@ -64,7 +64,9 @@ int recap_refusals_add(struct recap_refusals *list, const struct recap_error *e)
 {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? list->capacity * 2 : 8;
-        struct recap_error *items = reallocarray(list->items, capacity, sizeof *items);
+        struct recap_error *items = capacity > SIZE_MAX / sizeof *items
+                                        ? NULL
+                                        : realloc(list->items, capacity * sizeof *items);
         if (!items)
             return -ENOMEM;
         list->items = items;

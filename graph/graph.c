@@ -7,11 +7,14 @@
 
 struct recap_graph *recap_graph_new(void)
 {
+    static unsigned long made;
     struct recap_graph *graph = calloc(1, sizeof *graph);
     if (graph && !(graph->arena = recap_arena_new())) {
         free(graph);
         return NULL;
     }
+    if (graph)
+        graph->serial = __atomic_add_fetch(&made, 1, __ATOMIC_RELAXED);
     return graph;
 }
 

@@ -79,10 +79,11 @@ struct recap_pd_image {
 
 struct recap_graph {
     struct recap_arena *arena;
-    const char *kernel;  /* which backend wrote it: "linux", "mach", "foc" */
-    const char *machine; /* processor architecture: "x86_64" */
-    const char *release; /* the kernel's own version text */
-    int64_t taken;       /* seconds since 1970 UTC */
+    unsigned long serial; /* no two graphs that a program makes have the same */
+    const char *kernel;   /* which backend wrote it: "linux", "mach", "foc" */
+    const char *machine;  /* processor architecture: "x86_64" */
+    const char *release;  /* the kernel's own version text */
+    int64_t taken;        /* seconds since 1970 UTC */
     struct recap_object *objects;
     size_t object_count;
     struct recap_pd_image *pds;
@@ -107,6 +108,13 @@ struct recap_pd_image *recap_graph_add_pd(struct recap_graph *graph);
 
 /* A text of `rights` for people ("read write"), in `buffer`; returns `buffer`. */
 const char *recap_rights_text(uint32_t rights, char *buffer, size_t size);
+
+/* check.c: whether a graph from outside may be used: ascending selectors and addresses, whole
+ * pages, objects that exist, no circle of dependence. What is wrong is class RECAP_DAMAGED. The
+ * offsets of ranges are not looked at. */
+int recap_graph_check(const struct recap_graph *graph, struct recap_error *error);
+/* The regions of one PD alone, without what they map. */
+int recap_regions_check(const struct recap_pd_image *pd, struct recap_error *error);
 
 /* order.c: calls `visit` for every object such that those that it names (ties aside) come first.
  * -EINVAL, class RECAP_DAMAGED, when they name each other in a circle. */

@@ -19,7 +19,9 @@ static int push(struct order *order, uint64_t id)
 {
     if (order->depth == order->capacity) {
         size_t capacity = order->capacity ? order->capacity * 2 : 64;
-        uint64_t *stack = reallocarray(order->stack, capacity, sizeof *stack);
+        uint64_t *stack = capacity > SIZE_MAX / sizeof *stack
+                              ? NULL
+                              : realloc(order->stack, capacity * sizeof *stack);
         if (!stack)
             return -ENOMEM;
         order->stack = stack;

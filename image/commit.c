@@ -1,7 +1,6 @@
 /* commit.c: finishing an image: graph, tails of the cores, manifest; sync, and rename into place.
  */
 #include "image/core_notes.h"
-#include "image/graph_check.h"
 #include "image/manifest.h"
 #include "image/writer.h"
 
@@ -84,7 +83,7 @@ static int match_contents(struct commit *commit)
 
 static int check_graph(struct commit *commit)
 {
-    int result = image_graph_check(commit->graph, commit->error);
+    int result = recap_graph_check(commit->graph, commit->error);
     for (size_t i = 0; result == 0 && i < commit->graph->pd_count; i++) {
         const struct recap_pd_image *pd = &commit->graph->pds[i];
         const struct image_core *core = image_writer_core(commit->writer, pd->id);

@@ -22,7 +22,7 @@ struct core_layout {
     uint64_t notes;    /* offset of the notes */
 };
 
-/* The layout for the regions of `pd`, which image_regions_check has passed. -EFBIG when the sizes
+/* The layout for the regions of `pd`, which recap_regions_check has passed. -EFBIG when the sizes
  * do not fit a file. */
 int core_layout(const struct recap_pd_image *pd, struct core_layout *layout,
                 struct recap_error *error);

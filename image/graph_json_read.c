@@ -1,7 +1,6 @@
 /* graph_json_read.c: a capability graph from JSON, every member checked. What is missing, of
  * another type or not known to this version is damage: a graph that is half understood is not
  * restored. */
-#include "image/graph_check.h"
 #include "image/graph_json.h"
 #include "image/image.h"
 #include "image/json.h"
@@ -368,7 +367,7 @@ int recap_graph_from_json(const char *text, size_t length, struct recap_graph **
     if (failed == 0 && recap_arena_failed(reading.graph->arena))
         failed = out_of_memory(&reading);
     if (failed == 0)
-        failed = image_graph_check(reading.graph, error);
+        failed = recap_graph_check(reading.graph, error);
     if (failed < 0) {
         recap_graph_free(reading.graph);
         return failed;

@@ -7,7 +7,6 @@
 #include "image/writer.h"
 #include "image/core_layout.h"
 #include "image/core_notes.h"
-#include "image/graph_check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,7 +77,7 @@ int recap_image_begin_core(struct recap_image_writer *writer, struct recap_pd_im
     unsigned char header[CORE_PAGE];
     struct core_layout layout;
     image_name_core(pd->id, name);
-    int result = image_regions_check(pd, error);
+    int result = recap_regions_check(pd, error);
     if (result == 0)
         result = core_layout(pd, &layout, error);
     if (result < 0) {

@@ -53,6 +53,9 @@ struct recap_kernel_ops {
     /* The ids of all PDs that the caller may open, in an array that the caller frees. */
     int (*list)(struct recap_kernel *kernel, uint64_t **ids, size_t *count,
                 struct recap_error *error);
+    /* What the PD is called, NUL-terminated and cut off to `size`: for people only. */
+    int (*pd_name)(struct recap_kernel *kernel, uint64_t id, char *name, size_t size,
+                   struct recap_error *error);
     /* Opens a live PD for everything below, without stopping it. */
     int (*pd_open)(struct recap_kernel *kernel, uint64_t id, struct recap_pd **pd,
                    struct recap_error *error);

@@ -31,6 +31,7 @@ static const struct recap_kernel_ops linux_ops = {
     .close = linux_close,
     .release = linux_release,
     .list = linux_pd_list,
+    .pd_name = linux_pd_name,
     .pd_open = linux_pd_open,
     .pd_create = linux_pd_create,
     .examine = linux_examine,

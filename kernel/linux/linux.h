@@ -220,6 +220,8 @@ int linux_remove(struct recap_pd *pd, recap_selector selector, struct recap_erro
 
 int linux_pd_list(struct recap_kernel *kernel, uint64_t **ids, size_t *count,
                   struct recap_error *error);
+int linux_pd_name(struct recap_kernel *kernel, uint64_t id, char *name, size_t size,
+                  struct recap_error *error);
 int linux_pd_open(struct recap_kernel *kernel, uint64_t id, struct recap_pd **pd,
                   struct recap_error *error);
 int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph,

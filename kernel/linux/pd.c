@@ -58,6 +58,21 @@ int linux_pd_list(struct recap_kernel *kernel, uint64_t **ids, size_t *count,
     return 0;
 }
 
+int linux_pd_name(struct recap_kernel *kernel, uint64_t id, char *name, size_t size,
+                  struct recap_error *error)
+{
+    (void)kernel;
+    char path[48], text[64];
+    snprintf(path, sizeof path, "/proc/%llu/comm", (unsigned long long)id);
+    ssize_t length = linux_procfs_read_into(AT_FDCWD, path, text, sizeof text);
+    if (length < 0)
+        return recap_fail(error, length == -ENOENT ? -ESRCH : (int)length,
+                          "reading the name of process %llu", (unsigned long long)id);
+    text[strcspn(text, "\n")] = '\0';
+    snprintf(name, size, "%s", text);
+    return 0;
+}
+
 /* The last number of a line such as "NSpid:\t5000\t7": what the process itself is called by. */
 static pid_t innermost(const char *status, const char *field, pid_t otherwise)
 {

@@ -2,6 +2,7 @@
 #include "tests/unit/fake_kernel.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,30 @@ static const char *release(struct recap_kernel *kernel)
 {
     (void)kernel;
     return "1.0";
+}
+
+static int list(struct recap_kernel *kernel, uint64_t **ids, size_t *count,
+                struct recap_error *error)
+{
+    int result = turn(kernel, "list", error);
+    uint64_t *found = result ? NULL : calloc(FAKE_PDS, sizeof *found);
+    if (!found)
+        return result ? result : recap_fail(error, -ENOMEM, "list");
+    *count = 0;
+    for (uint64_t id = 1; id <= FAKE_PDS; id++)
+        if (fake(kernel)->pds[id - 1].exists)
+            found[(*count)++] = id;
+    *ids = found;
+    return 0;
+}
+
+static int pd_name(struct recap_kernel *kernel, uint64_t id, char *name, size_t size,
+                   struct recap_error *error)
+{
+    if (!id || id > FAKE_PDS || !fake(kernel)->pds[id - 1].exists)
+        return recap_fail(error, -ESRCH, "naming PD");
+    snprintf(name, size, "fake%llu", (unsigned long long)id);
+    return 0;
 }
 
 static int pd_open(struct recap_kernel *kernel, uint64_t id, struct recap_pd **pd,
@@ -355,6 +380,8 @@ static const struct recap_kernel_ops fake_ops = {
     .name = "linux", /* images are read only for kernels that Recap has */
     .machine = "x86_64",
     .release = release,
+    .list = list,
+    .pd_name = pd_name,
     .pd_open = pd_open,
     .pd_create = pd_create,
     .examine = examine,

@@ -1,6 +1,6 @@
-/* graph_check.c: whether a graph is one that an image may hold. The writer asks before it writes,
- * the reader before anything else sees the graph. */
-#include "image/graph_check.h"
+/* check.c: whether a graph is one that an image may hold and a backend may see. Whoever gets a
+ * graph from outside asks before anything else sees it; the writer of images asks too. */
+#include "graph/graph.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ static int check_ranges(const struct recap_region *region, struct recap_error *e
     return 0;
 }
 
-int image_regions_check(const struct recap_pd_image *pd, struct recap_error *error)
+int recap_regions_check(const struct recap_pd_image *pd, struct recap_error *error)
 {
     uint64_t end = 0;
     for (size_t i = 0; i < pd->region_count; i++) {
@@ -41,15 +41,37 @@ int image_regions_check(const struct recap_pd_image *pd, struct recap_error *err
     return 0;
 }
 
-static int compare_ids(const void *a, const void *b)
+/* Puts the largest of the ids from `at` down the heap where it belongs. */
+static void sift(uint64_t *ids, size_t at, size_t count)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
+    for (size_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && ids[child + 1] > ids[child])
+            child++;
+        if (ids[at] >= ids[child])
+            return;
+        uint64_t larger = ids[child];
+        ids[child] = ids[at];
+        ids[at] = larger;
+    }
+}
+
+/* In place, for core in a guest has no qsort, and never worse than n log n: the ids come from
+ * outside. */
+static void sort(uint64_t *ids, size_t count)
+{
+    for (size_t at = count / 2; at-- > 0;)
+        sift(ids, at, count);
+    for (size_t end = count; end-- > 1;) {
+        uint64_t largest = ids[0];
+        ids[0] = ids[end];
+        ids[end] = largest;
+        sift(ids, 0, end);
+    }
 }
 
 static int check_different(uint64_t *ids, size_t count, const char *what, struct recap_error *error)
 {
-    qsort(ids, count, sizeof *ids, compare_ids);
+    sort(ids, count);
     for (size_t i = 1; i < count; i++)
         if (ids[i] == ids[i - 1])
             return WRONG(error, "two %s have the id %llu", what, (unsigned long long)ids[i]);
@@ -91,7 +113,7 @@ static int check_pd(const struct recap_graph *graph, const struct recap_pd_image
 {
     int result = check_slots(graph, pd, error);
     if (result == 0)
-        result = image_regions_check(pd, error);
+        result = recap_regions_check(pd, error);
     for (size_t i = 0; result == 0 && i < pd->region_count; i++)
         if (pd->regions[i].object > graph->object_count)
             result = WRONG(error, "the region at 0x%llx maps object %llu, which does not exist",
@@ -165,7 +187,7 @@ static int pass(void *context, uint64_t id)
     return 0;
 }
 
-int image_graph_check(const struct recap_graph *graph, struct recap_error *error)
+int recap_graph_check(const struct recap_graph *graph, struct recap_error *error)
 {
     int result = 0;
     if (!graph->kernel || !graph->machine || !graph->release)
