@@ -22,7 +22,7 @@ demo:
 
 test:
 	@scripts/install-packages build demo test
-	@scripts/build $(BUILD)
+	@scripts/build $(BUILD) -Dtests=enabled
 	@scripts/run-tests $(BUILD)
 
 bench: all
