@@ -193,17 +193,22 @@ static int tell(const struct restoration *restoration, const struct arguments *a
     const struct recap_pd_image *pd = &graph->pds[0];
     unsigned long long pid = recap_pd_id(restoration->session.pd);
     bool apart = recap_linux_in_namespace(restoration->session.kernel);
+    int64_t moved = recap_linux_clocks_moved(restoration->session.kernel);
     if (arguments->json)
-        return report_json(json_pack("{s:I, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:b}", "pid",
-                                     (json_int_t)pid, "image", report_json_text(arguments->image),
-                                     "detached", arguments->detach, "namespace", apart, "own_pid",
-                                     (json_int_t)pd->id, "selectors", (json_int_t)pd->slot_count,
-                                     "objects", (json_int_t)graph->object_count, "threads",
-                                     (json_int_t)pd->thread_count, "verified", true));
+        return report_json(json_pack(
+            "{s:I, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:b}", "pid", (json_int_t)pid, "image",
+            report_json_text(arguments->image), "detached", arguments->detach, "namespace", apart,
+            "clocks_moved_ns", (json_int_t)moved, "own_pid", (json_int_t)pd->id, "selectors",
+            (json_int_t)pd->slot_count, "objects", (json_int_t)graph->object_count, "threads",
+            (json_int_t)pd->thread_count, "verified", true));
     if (apart && !arguments->namespace)
         report_note("this user may not choose process ids: process %llu lives in user and PID "
                     "namespaces of its own, where it has its id %llu",
                     pid, (unsigned long long)pd->id);
+    if (moved)
+        report_note("the clocks of this system stand %lld s behind the image's: process %llu lives "
+                    "in a time namespace of its own, where they go on from there",
+                    (long long)(moved / 1000000000), pid);
     if (arguments->detach) {
         printf("process %llu (", pid);
         report_text(stdout, pd->name ? pd->name : "");

@@ -179,5 +179,8 @@ int recap_linux_open(struct recap_kernel **kernel, struct recap_error *error);
  * happens by itself where the caller may not choose PIDs otherwise. */
 int recap_linux_enter_namespace(struct recap_kernel *kernel, struct recap_error *error);
 bool recap_linux_in_namespace(const struct recap_kernel *kernel);
+/* By how many nanoseconds the clock of what was created had to be moved, in a time namespace of its
+ * own, to go on from an image's; 0: not at all. */
+int64_t recap_linux_clocks_moved(const struct recap_kernel *kernel);
 
 #endif

@@ -5,6 +5,7 @@
  * (PTRACE_O_EXITKILL). So however Recap ends, no half-restored process stays.
  */
 #include "kernel/linux/abi.h"
+#include "kernel/linux/clocks.h"
 #include "kernel/linux/namespace.h"
 #include "kernel/linux/room.h"
 
@@ -132,6 +133,9 @@ int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph
     if (!plan->id || plan->id > INT32_MAX)
         return recap_refuse(error, RECAP_DAMAGED, -EINVAL, "%llu is not a process id",
                             (unsigned long long)plan->id);
+    int result = linux_clocks_continue(linux_kernel(kernel), graph, error);
+    if (result < 0)
+        return result;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return recap_fail(error, -errno, "making a pipe");
     pid_t pid = start(linux_kernel(kernel), (pid_t)plan->id, ends, error);
@@ -141,7 +145,7 @@ int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph
         return pid;
     }
     struct recap_pd *made;
-    int result = linux_pd_open(kernel, (uint64_t)pid, &made, error);
+    result = linux_pd_open(kernel, (uint64_t)pid, &made, error);
     if (result < 0) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);

@@ -1,5 +1,6 @@
 /* linux.c: opening the Linux backend, and its table. */
 #include "kernel/linux/badges/badges.h"
+#include "kernel/linux/clocks.h"
 #include "kernel/linux/namespace.h"
 #include "kernel/linux/room.h"
 
@@ -12,6 +13,7 @@
 static void linux_close(struct recap_kernel *kernel)
 {
     struct linux_kernel *k = linux_kernel(kernel);
+    linux_clocks_leave(k);
     linux_namespace_leave(k);
     linux_badges_free(k->badges);
     linux_room_unmake(k);
@@ -91,4 +93,9 @@ int recap_linux_enter_namespace(struct recap_kernel *kernel, struct recap_error 
 bool recap_linux_in_namespace(const struct recap_kernel *kernel)
 {
     return ((const struct linux_kernel *)kernel)->own_namespace;
+}
+
+int64_t recap_linux_clocks_moved(const struct recap_kernel *kernel)
+{
+    return ((const struct linux_kernel *)kernel)->clocks_moved_ns;
 }

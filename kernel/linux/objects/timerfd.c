@@ -2,6 +2,7 @@
  *
  * A timer is armed in tie(), the last moment before its PD runs, so that a relative one keeps the
  * time that it had left. An absolute one keeps the moment at which it expires. */
+#include "kernel/linux/clocks.h"
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/status_flags.h"
@@ -69,15 +70,25 @@ static int catch_up(int fd, struct timer *timer, struct recap_error *error)
 
 /* The moment at which an absolute timer expires: its clock and what is left of it, read together.
  */
-static int absolute_value(int fd, clockid_t clock, struct timer *timer, struct recap_error *error)
+static int absolute_value(int fd, clockid_t clock, int64_t ahead, struct timer *timer,
+                          struct recap_error *error)
 {
     struct itimerspec left;
     struct timespec now;
     if (clock_gettime(clock, &now) < 0 || timerfd_gettime(fd, &left) < 0)
         return recap_fail(error, -errno, "reading a timer");
     int64_t seconds = now.tv_sec + left.it_value.tv_sec;
-    timer->value = seconds * NANOSECONDS + now.tv_nsec + left.it_value.tv_nsec;
+    timer->value = seconds * NANOSECONDS + now.tv_nsec + left.it_value.tv_nsec + ahead;
     return 0;
+}
+
+static int64_t clock_ahead(pid_t pid, clockid_t clock)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d", pid);
+    __attribute__((cleanup(linux_close_descriptor))) int proc =
+        pid ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    return proc < 0 ? 0 : linux_clock_ahead(proc, clock);
 }
 
 static int refine(struct linux_kernel *kernel, recap_badge badge, clockid_t clock,
@@ -96,7 +107,7 @@ static int refine(struct linux_kernel *kernel, recap_badge badge, clockid_t cloc
     if (result == 0 && expired)
         result = catch_up(fd, timer, error);
     if (result == 0 && timer->value && (timer->settime & TFD_TIMER_ABSTIME))
-        result = absolute_value(fd, clock, timer, error);
+        result = absolute_value(fd, clock, clock_ahead(home.pid, clock), timer, error);
     return result;
 }
 

@@ -1,12 +1,12 @@
 /* attributes.c: reading the attributes of a process as a whole. */
 #include "kernel/linux/batch/foothold.h"
+#include "kernel/linux/clocks.h"
 #include "kernel/linux/concerns.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct work {
@@ -36,30 +36,6 @@ static int ask(struct work *work, struct recap_error *error)
     linux_layout_ask(reading, &work->layout);
     linux_limits_ask(reading, &work->limits);
     return linux_timers_ask(reading, &work->timers, error);
-}
-
-/* The clocks of the moment: an absolute deadline in the image means one of them. */
-static void record_clocks(struct recap_arena *arena, struct recap_value *state)
-{
-    static const struct {
-        const char *name;
-        clockid_t clock;
-    } clocks[] = {{"realtime_ns", CLOCK_REALTIME},
-                  {"monotonic_ns", CLOCK_MONOTONIC},
-                  {"boottime_ns", CLOCK_BOOTTIME}};
-    struct recap_value *record = recap_put_record(arena, state, "clocks");
-    for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++) {
-        struct timespec now;
-        clock_gettime(clocks[i].clock, &now);
-        recap_put_number(arena, record, clocks[i].name,
-                         now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
-    }
-    char boot[64];
-    if (linux_procfs_read_into(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof boot) >
-        0) {
-        boot[strcspn(boot, "\n")] = 0;
-        recap_put_text(arena, record, "boot", boot);
-    }
 }
 
 static int record(struct work *work, struct recap_value *state, struct recap_error *error)
@@ -121,7 +97,7 @@ int linux_attributes(struct recap_pd *base, struct recap_graph *graph, struct re
         return result;
     image->id = (uint64_t)pd->vpid;
     linux_session_find_terminal(pd, graph, image, graph->arena, state);
-    record_clocks(graph->arena, state);
+    linux_clocks_record(pd, graph->arena, state);
     if (image->thread_count) {
         linux_processor_record(&image->threads[0], graph->arena, state);
         image->name = recap_text_or_null(image->threads[0].state, "name");

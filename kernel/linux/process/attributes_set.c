@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct work {
     struct linux_pd *pd;
@@ -131,29 +130,6 @@ static int set_all(struct work *work)
     return result ? result : set_dispatches(work);
 }
 
-/* Deadlines are points on the monotonic clock, in the kernel's hands or in the program's memory. On
- * the same boot they pass while the image lies about, as they do for a stopped process. A clock
- * that stands behind would have them come late by hours or days, and sleepers seem to hang. */
-static int check_clock(const struct recap_value *want, struct recap_error *error)
-{
-    struct timespec now;
-    int64_t then;
-    if (recap_get_number(recap_member(want, "clocks"), "monotonic_ns", &then) < 0)
-        return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "the clocks are malformed");
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t behind = then / 1000000000 - now.tv_sec;
-    if (behind <= 0)
-        return 0;
-    recap_refuse(error, RECAP_FAILED, -ETIME,
-                 "this system's monotonic clock is %lld s behind the time of the checkpoint, and "
-                 "what the component waits for would come late by that",
-                 (long long)behind);
-    return recap_error_remedy(error,
-                              "restore in a time namespace that makes up for it: unshare --time "
-                              "--monotonic %lld --boottime %lld recap restore ...",
-                              (long long)behind + 1, (long long)behind + 1);
-}
-
 static void clear_work(struct work *work)
 {
     free(work->have_threads);
@@ -169,9 +145,6 @@ int linux_attributes_set(struct recap_pd *base, const struct recap_creation *cre
         .pd = pd, .graph = creation->graph, .image = image, .error = error};
     if (pd->thread_count != image->thread_count)
         return recap_fail(error, -EINVAL, "attributes are set after threads");
-    int result = check_clock(image->attributes, error);
-    if (result < 0)
-        return result;
     work.arena = recap_arena_new();
     work.have_threads = calloc(pd->thread_count, sizeof(struct recap_value *));
     work.want_threads = calloc(pd->thread_count, sizeof(struct recap_value *));
@@ -179,7 +152,7 @@ int linux_attributes_set(struct recap_pd *base, const struct recap_creation *cre
         return recap_fail(error, -ENOMEM, "setting attributes");
     for (size_t i = 0; i < pd->thread_count; i++)
         work.want_threads[i] = image->threads[i].state;
-    result = linux_thread_states(pd, work.arena, work.have_threads, error);
+    int result = linux_thread_states(pd, work.arena, work.have_threads, error);
     if (result == 0)
         result = linux_process_state(pd, work.arena, &work.have, error);
     return result ? result : set_all(&work);

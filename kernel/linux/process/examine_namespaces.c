@@ -1,6 +1,6 @@
 /* examine_namespaces.c: a process that sees another system than recap does. What is restored sees
- * the one of recap: only PIDs, and users that keep their numbers, may have a namespace of their
- * own.
+ * the one of recap: only PIDs, clocks, and users that keep their numbers, may have a namespace of
+ * their own.
  */
 #include "kernel/linux/process/examine.h"
 
@@ -13,8 +13,8 @@
 static const struct {
     const char *file, *name;
 } namespaces[] = {
-    {"ns/mnt", "mount"},     {"ns/net", "network"}, {"ns/ipc", "IPC"},
-    {"ns/uts", "host name"}, {"ns/time", "time"},   {"ns/cgroup", "cgroup"},
+    {"ns/mnt", "mount"},     {"ns/net", "network"},   {"ns/ipc", "IPC"},
+    {"ns/uts", "host name"}, {"ns/cgroup", "cgroup"},
 };
 
 static bool same_link(int directory, const char *path, int other, const char *other_path)
@@ -63,6 +63,11 @@ int linux_examine_namespaces(struct linux_examine *examine)
         result = recap_refusals_say(examine->refusals, NULL,
                                     "process %d would start children in another PID namespace than "
                                     "its own",
+                                    (int)pd->pid);
+    if (result == 0 && !same_link(pd->proc, "ns/time", pd->proc, "ns/time_for_children"))
+        result = recap_refusals_say(examine->refusals, NULL,
+                                    "process %d would start children in another time namespace "
+                                    "than its own",
                                     (int)pd->pid);
     return result;
 }
