@@ -1,8 +1,9 @@
-/* checkpoint.c: recap checkpoint: writes a process into an image. */
+/* checkpoint.c: recap checkpoint: writes a process, or a set of them, into an image. */
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/session.h"
+#include "kernel/kernel.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -11,9 +12,10 @@
 #include <string.h>
 
 struct arguments {
-    uint64_t pid;
+    uint64_t *pids;
+    size_t pid_count;
     const char *image;
-    recap_selector *externals;
+    struct recap_place *externals;
     size_t external_count;
     bool leave_running;
     bool dry_run;
@@ -34,15 +36,13 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->dry_run = true;
         return 0;
     case OPTION_EXTERNAL:
-        arguments->externals[arguments->external_count++] = argument_selector(state, text);
+        arguments->externals[arguments->external_count++] = argument_place(state, text);
         return 0;
     case OPTION_JSON:
         arguments->json = true;
         return 0;
     case ARGP_KEY_ARG:
-        if (state->arg_num > 0)
-            argp_usage(state);
-        arguments->pid = argument_pid(state, text);
+        arguments->pids[arguments->pid_count++] = argument_pid(state, text);
         return 0;
     case ARGP_KEY_NO_ARGS:
         argp_usage(state);
@@ -52,78 +52,104 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-/* What the process is called, for the name of its image: "process" if that cannot be read. */
-static void process_name(uint64_t pid, char *name, size_t size)
+/* What the first PD is called, as a part of a file name. */
+static void image_name(const struct session *session, uint64_t pid, char *name, size_t size)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%llu/comm", (unsigned long long)pid);
-    FILE *file = fopen(path, "re");
-    if (!file || !fgets(name, (int)size, file))
+    if (session->kernel->ops->pd_name(session->kernel, pid, name, size, NULL) < 0 || !*name)
         snprintf(name, size, "process");
-    if (file)
-        fclose(file);
-    name[strcspn(name, "\n")] = '\0';
     for (char *at = name; *at; at++)
         if (!isalnum((unsigned char)*at) && !strchr("._+-", *at))
             *at = '_';
 }
 
+static json_t *json_pids(const struct arguments *arguments)
+{
+    json_t *pids = json_array();
+    for (size_t i = 0; i < arguments->pid_count; i++)
+        json_array_append_new(pids, json_integer((json_int_t)arguments->pids[i]));
+    return pids;
+}
+
+/* "process 7", "2 processes": the subject of a sentence. */
+static const char *subject(const struct arguments *arguments, char *text, size_t size)
+{
+    if (arguments->pid_count == 1)
+        snprintf(text, size, "process %llu", (unsigned long long)arguments->pids[0]);
+    else
+        snprintf(text, size, "%zu processes", arguments->pid_count);
+    return text;
+}
+
 static int tell(const struct arguments *arguments, const char *image,
                 const struct recap_checkpoint_result *result)
 {
+    char who[64];
+    subject(arguments, who, sizeof who);
+    bool several = arguments->pid_count > 1;
     if (arguments->json)
         return report_json(json_pack(
-            "{s:I, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:[]}", "pid",
-            (json_int_t)arguments->pid, "image",
+            "{s:I, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:[]}", "pid",
+            (json_int_t)arguments->pids[0], "pids", json_pids(arguments), "image",
             arguments->dry_run ? json_null() : report_json_text(image), "left_running",
             arguments->leave_running || arguments->dry_run, "selectors",
             (json_int_t)result->selectors, "objects", (json_int_t)result->objects, "threads",
             (json_int_t)result->threads, "regions", (json_int_t)result->regions, "bytes",
             (json_int_t)result->bytes, "pause_ns", (json_int_t)result->pause_ns, "refusals"));
     if (arguments->dry_run) {
-        printf("process %llu can be checkpointed: %zu selectors, %zu objects; nothing was "
-               "stopped\n",
-               (unsigned long long)arguments->pid, result->selectors, result->objects);
+        printf("%s can be checkpointed: %zu selectors, %zu objects; nothing was stopped\n", who,
+               result->selectors, result->objects);
         return 0;
     }
     report_text(stdout, image);
     printf(": %zu selectors, %zu objects, %zu threads, %.1f MiB of memory; paused for %.2f ms; "
-           "process %llu %s\n",
+           "%s %s\n",
            result->selectors, result->objects, result->threads, (double)result->bytes / 1048576,
-           (double)result->pause_ns / 1e6, (unsigned long long)arguments->pid,
-           arguments->leave_running ? "runs on" : "ended");
+           (double)result->pause_ns / 1e6, who,
+           arguments->leave_running ? (several ? "run on" : "runs on") : "ended");
     return 0;
+}
+
+/* Where the image is to be; the caller frees it. */
+static int place_image(struct session *session, const struct arguments *arguments, char **image)
+{
+    char name[64];
+    image_name(session, arguments->pids[0], name, sizeof name);
+    int length = arguments->image ? asprintf(image, "%s", arguments->image)
+                                  : asprintf(image, "./%s-%llu.recap", name,
+                                             (unsigned long long)arguments->pids[0]);
+    if (length >= 0)
+        return 0;
+    *image = NULL;
+    return recap_fail(&session->error, -ENOMEM, "naming the image");
 }
 
 static int run(const struct arguments *arguments)
 {
-    char name[64];
     char *image = NULL;
-    process_name(arguments->pid, name, sizeof name);
-    if (arguments->image
-            ? !(image = strdup(arguments->image))
-            : asprintf(&image, "./%s-%llu.recap", name, (unsigned long long)arguments->pid) < 0) {
-        report_note("%s", strerror(ENOMEM));
-        return RECAP_FAILED;
-    }
     __attribute__((cleanup(session_close))) struct session session = {0};
     struct progress progress;
     struct recap_refusals refusals = {0};
     struct recap_checkpoint_result told = {0};
-    struct recap_checkpoint_options options = {.path = arguments->dry_run ? NULL : image,
-                                               .leave_running = arguments->leave_running,
+    struct recap_checkpoint_options options = {.leave_running = arguments->leave_running,
                                                .externals = arguments->externals,
                                                .external_count = arguments->external_count,
                                                .progress = progress_begin(&progress)};
     int result = session_open(&session, 0);
     if (result == 0)
-        result = recap_checkpoint(session.kernel, &arguments->pid, 1, &options, &refusals, &told,
-                                  &session.error);
+        result = place_image(&session, arguments, &image);
+    if (result == 0) {
+        options.path = arguments->dry_run ? NULL : image;
+        result = recap_checkpoint(session.kernel, arguments->pids, arguments->pid_count, &options,
+                                  &refusals, &told, &session.error);
+    }
     progress_end(&progress);
     if (result < 0) {
+        char who[64];
         result = report_failure(arguments->json, &session.error, &refusals);
         if (refusals.count)
-            report_note("%s was not checkpointed; it runs on", name);
+            report_note("%s %s not checkpointed and %s on", subject(arguments, who, sizeof who),
+                        arguments->pid_count == 1 ? "was" : "were",
+                        arguments->pid_count == 1 ? "runs" : "run");
     } else {
         result = tell(arguments, image, &told);
     }
@@ -140,26 +166,31 @@ int checkpoint_command(int argc, char **argv)
          "Let the process go on; without this it is ended once the image is whole", 0},
         {"dry-run", OPTION_DRY_RUN, NULL, 0,
          "Say what would be refused; stop nothing and write nothing", 0},
-        {"external", OPTION_EXTERNAL, "SELECTOR", 0,
+        {"external", OPTION_EXTERNAL, "[PID:]SELECTOR", 0,
          "Accept what this selector holds as external: restore will need a --bind for it", 0},
         {"json", OPTION_JSON, NULL, 0, "Answer in JSON", 0},
         {0}};
     static const struct argp argp = {
         options,
         parse,
-        "PID",
-        "Write a process, with its memory, threads and whole capability space, into an image. "
+        "PID...",
+        "Write a process, with its memory, threads and whole capability space, into an image; of "
+        "several, with the objects that they share. "
         "What could not be restored is refused before the process is stopped: exit status 3, and "
         "each selector named with the reason."
         "\vExamples:\n"
         "  recap checkpoint --dry-run 1234\n"
         "  recap checkpoint -o db.recap 1234\n"
-        "  recap checkpoint --leave-running --external 7 1234\n",
+        "  recap checkpoint --leave-running --external 7 1234\n"
+        "  recap checkpoint -o pair.recap 1234 1235\n",
         NULL,
         NULL,
         NULL};
-    struct arguments arguments = {.externals = calloc((size_t)argc, sizeof(recap_selector))};
-    if (!arguments.externals) {
+    struct arguments arguments = {.externals = calloc((size_t)argc, sizeof(struct recap_place)),
+                                  .pids = calloc((size_t)argc, sizeof(uint64_t))};
+    if (!arguments.externals || !arguments.pids) {
+        free(arguments.externals);
+        free(arguments.pids);
         report_note("%s", strerror(ENOMEM));
         return RECAP_FAILED;
     }
@@ -170,5 +201,6 @@ int checkpoint_command(int argc, char **argv)
     if (status != 0)
         progress_release();
     free(arguments.externals);
+    free(arguments.pids);
     return status;
 }

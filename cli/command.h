@@ -3,7 +3,7 @@
 #define RECAP_CLI_COMMAND_H
 
 #include <argp.h>
-#include <recap/capability.h>
+#include <recap/checkpoint.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,6 +14,7 @@ int check_command(int argc, char **argv);
 int checkpoint_command(int argc, char **argv);
 int graph_command(int argc, char **argv);
 int install_command(int argc, char **argv);
+int ls_command(int argc, char **argv);
 int remove_command(int argc, char **argv);
 int request_command(int argc, char **argv);
 int restore_command(int argc, char **argv);
@@ -38,11 +39,14 @@ enum option_key {
 
 /* A decimal number and nothing else: no sign, no space, no overflow. */
 bool parse_number(const char *text, uint64_t *number);
-/* SELECTOR=OBJECT: the selector, and OBJECT as the part of `text` behind the sign. */
-bool parse_binding(const char *text, recap_selector *selector, const char **object);
+/* [PD:]SELECTOR. */
+bool parse_place(const char *text, struct recap_place *place);
+/* [PD:]SELECTOR=OBJECT: OBJECT becomes the part of `text` behind the sign. */
+bool parse_binding(const char *text, struct recap_binding *binding);
 
 /* The same for a parser: what is malformed is a usage error that names `text`, and ends recap. */
 uint64_t argument_pid(const struct argp_state *state, const char *text);
+struct recap_place argument_place(const struct argp_state *state, const char *text);
 recap_selector argument_selector(const struct argp_state *state, const char *text);
 /* Whether a positional argument looks like a PID and not like a file. */
 bool is_pid(const char *text);

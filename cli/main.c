@@ -12,13 +12,14 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
+    {"ls", ls_command, "list the PDs that you may open"},
     {"caps", caps_command, "list the capability space of a process"},
-    {"request", request_command, "run a command that holds one of its capabilities"},
+    {"request", request_command, "show one of its capabilities, or run a command that holds it"},
     {"install", install_command, "place a capability at a selector of a running process"},
     {"remove", remove_command, "take a capability away from it"},
-    {"checkpoint", checkpoint_command, "write a process into an image"},
+    {"checkpoint", checkpoint_command, "write a process, or a set of them, into an image"},
     {"restore", restore_command, "bring a process back from an image"},
-    {"verify", verify_command, "compare a running process with an image"},
+    {"verify", verify_command, "compare running processes with an image"},
     {"show", show_command, "show what an image holds"},
     {"graph", graph_command, "draw the capability graph of an image or a process"},
     {"check", check_command, "say what this kernel and this user can do"},

@@ -1,4 +1,4 @@
-/* restore.c: recap restore: brings a process back from an image. */
+/* restore.c: recap restore: brings a process, or a set of them, back from an image. */
 #include "cli/command.h"
 #include "cli/foreground.h"
 #include "cli/progress.h"
@@ -29,7 +29,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     switch (key) {
     case OPTION_BIND: {
         struct recap_binding *binding = &arguments->bindings[arguments->binding_count++];
-        if (!parse_binding(text, &binding->selector, &binding->spec))
+        if (!parse_binding(text, binding))
             argp_error(state, "\"%s\" is not a binding; write SELECTOR=OBJECT", text);
         return 0;
     }
@@ -63,14 +63,26 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 /* What restoring needs at once, in the order in which it is let go. */
 struct restoration {
-    struct session session; /* its PD is the restored one */
+    struct session session;
+    struct recap_pd **pds; /* the restored ones, in the image's order */
+    size_t pd_count;
     struct recap_image *image;
     struct recap_refusals refusals;
     struct relay *relay; /* NULL: the process has its terminal, if any, without us between */
     char *terminal;      /* the relay's terminal as OBJECT */
     struct recap_binding *bindings; /* those that were asked for, and the relay's */
     size_t binding_count;
+    bool detach;
 };
+
+static void let_go(struct restoration *restoration)
+{
+    for (size_t i = 0; restoration->pds && i < restoration->pd_count; i++)
+        recap_pd_close(restoration->pds[i]);
+    free(restoration->pds);
+    restoration->pds = NULL;
+    session_close(&restoration->session);
+}
 
 static void clear_restoration(struct restoration *restoration)
 {
@@ -79,14 +91,16 @@ static void clear_restoration(struct restoration *restoration)
     relay_close(restoration->relay);
     free(restoration->terminal);
     free(restoration->bindings);
-    session_close(&restoration->session);
+    let_go(restoration);
 }
 
 static bool is_bound(const struct restoration *restoration, uint64_t object)
 {
     const struct recap_pd_image *pd = &recap_image_graph(restoration->image)->pds[0];
     for (size_t i = 0; i < restoration->binding_count; i++) {
-        const struct recap_slot *slot = recap_graph_slot(pd, restoration->bindings[i].selector);
+        const struct recap_place *at = &restoration->bindings[i].at;
+        const struct recap_slot *slot =
+            !at->pd || at->pd == pd->id ? recap_graph_slot(pd, at->selector) : NULL;
         if (slot && slot->object == object)
             return true;
     }
@@ -123,7 +137,7 @@ static int bind_relay(struct restoration *restoration)
         if (object->external && strcmp(object->kind, "terminal") == 0 &&
             !is_bound(restoration, object->id))
             restoration->bindings[restoration->binding_count++] =
-                (struct recap_binding){pd->slots[i].selector, restoration->terminal};
+                (struct recap_binding){{pd->id, pd->slots[i].selector}, restoration->terminal};
     }
     return 0;
 }
@@ -135,18 +149,20 @@ static int open_image(struct restoration *restoration, const struct arguments *a
     if (result < 0)
         return result;
     const struct recap_graph *graph = recap_image_graph(restoration->image);
-    if (graph->pd_count != 1)
-        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                            "the image holds %zu processes, and only one can be restored",
-                            graph->pd_count);
+    if (!graph->pd_count)
+        return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "the image holds no process");
     size_t most = arguments->binding_count + graph->pds[0].slot_count + 1;
     restoration->bindings = calloc(most, sizeof *restoration->bindings);
-    if (!restoration->bindings)
+    restoration->pds = calloc(graph->pd_count, sizeof(struct recap_pd *));
+    if (!restoration->bindings || !restoration->pds)
         return recap_fail(error, -ENOMEM, "reading the bindings");
+    restoration->pd_count = graph->pd_count;
     restoration->binding_count = arguments->binding_count;
     for (size_t i = 0; i < arguments->binding_count; i++)
         restoration->bindings[i] = arguments->bindings[i];
-    if (!arguments->detach && isatty(STDIN_FILENO) && wants_terminal(restoration))
+    /* Standing in for one process is possible, for several it is not. */
+    restoration->detach = arguments->detach || graph->pd_count > 1;
+    if (!restoration->detach && isatty(STDIN_FILENO) && wants_terminal(restoration))
         return bind_relay(restoration);
     return 0;
 }
@@ -165,42 +181,59 @@ static int build(struct restoration *restoration, const struct arguments *argume
     if (result == 0) {
         options.bindings = restoration->bindings;
         options.binding_count = restoration->binding_count;
-        result = recap_engine_restore(session->kernel, restoration->image, &options, &session->pd,
-                                      &restoration->refusals, &session->error);
+        result = recap_engine_restore(session->kernel, restoration->image, &options,
+                                      restoration->pds, &restoration->refusals, &session->error);
     }
     progress_end(&progress);
     return result;
 }
 
-static int write_pidfile(struct session *session, const char *path)
+/* One id a line, in the image's order. */
+static int write_pidfile(struct restoration *restoration, const char *path)
 {
     FILE *file = path ? fopen(path, "we") : NULL;
     if (!path)
         return 0;
-    bool written =
-        file && fprintf(file, "%llu\n", (unsigned long long)recap_pd_id(session->pd)) > 0;
+    bool written = file;
+    for (size_t i = 0; written && i < restoration->pd_count; i++)
+        written = fprintf(file, "%llu\n", (unsigned long long)recap_pd_id(restoration->pds[i])) > 0;
     if (file && fclose(file) == EOF)
         written = false;
     int code = -errno;
     if (!written && file)
         unlink(path);
-    return written ? 0 : recap_fail(&session->error, code, "writing %s", path);
+    return written ? 0 : recap_fail(&restoration->session.error, code, "writing %s", path);
+}
+
+static json_t *json_pds(const struct restoration *restoration)
+{
+    const struct recap_graph *graph = recap_image_graph(restoration->image);
+    json_t *pds = json_array();
+    for (size_t i = 0; i < restoration->pd_count; i++)
+        json_array_append_new(pds, json_pack("{s:I, s:I, s:o, s:I, s:I}", "pid",
+                                             (json_int_t)recap_pd_id(restoration->pds[i]),
+                                             "own_pid", (json_int_t)graph->pds[i].id, "name",
+                                             report_json_text(graph->pds[i].name), "selectors",
+                                             (json_int_t)graph->pds[i].slot_count, "threads",
+                                             (json_int_t)graph->pds[i].thread_count));
+    return pds;
 }
 
 static int tell(const struct restoration *restoration, const struct arguments *arguments)
 {
     const struct recap_graph *graph = recap_image_graph(restoration->image);
     const struct recap_pd_image *pd = &graph->pds[0];
-    unsigned long long pid = recap_pd_id(restoration->session.pd);
+    unsigned long long pid = recap_pd_id(restoration->pds[0]);
     bool apart = recap_linux_in_namespace(restoration->session.kernel);
     int64_t moved = recap_linux_clocks_moved(restoration->session.kernel);
     if (arguments->json)
         return report_json(json_pack(
-            "{s:I, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:b}", "pid", (json_int_t)pid, "image",
-            report_json_text(arguments->image), "detached", arguments->detach, "namespace", apart,
-            "clocks_moved_ns", (json_int_t)moved, "own_pid", (json_int_t)pd->id, "selectors",
-            (json_int_t)pd->slot_count, "objects", (json_int_t)graph->object_count, "threads",
-            (json_int_t)pd->thread_count, "verified", true));
+            "{s:I, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "pid", (json_int_t)pid,
+            "image", report_json_text(arguments->image), "detached", restoration->detach,
+            "namespace", apart, "clocks_moved_ns", (json_int_t)moved, "own_pid", (json_int_t)pd->id,
+            "selectors", (json_int_t)pd->slot_count, "objects", (json_int_t)graph->object_count,
+            "threads", (json_int_t)pd->thread_count, "verified", true, "pds",
+            json_pds(restoration)));
     if (apart && !arguments->namespace)
         report_note("this user may not choose process ids: process %llu lives in user and PID "
                     "namespaces of its own, where it has its id %llu",
@@ -209,13 +242,31 @@ static int tell(const struct restoration *restoration, const struct arguments *a
         report_note("the clocks of this system stand %lld s behind the image's: process %llu lives "
                     "in a time namespace of its own, where they go on from there",
                     (long long)(moved / 1000000000), pid);
-    if (arguments->detach) {
-        printf("process %llu (", pid);
-        report_text(stdout, pd->name ? pd->name : "");
-        printf(") restored: %zu selectors, %zu objects, all verified\n", pd->slot_count,
+    if (restoration->detach && !arguments->detach)
+        report_note("the image holds %zu processes: they run in the background",
+                    restoration->pd_count);
+    for (size_t i = 0; restoration->detach && i < restoration->pd_count; i++) {
+        printf("process %llu (", (unsigned long long)recap_pd_id(restoration->pds[i]));
+        report_text(stdout, graph->pds[i].name ? graph->pds[i].name : "");
+        printf(") restored: %zu selectors, %zu objects, all verified\n", graph->pds[i].slot_count,
                graph->object_count);
     }
     return 0;
+}
+
+/* All of them, or none is left. */
+static int start(struct restoration *restoration)
+{
+    struct recap_error *error = &restoration->session.error;
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < restoration->pd_count; i++) {
+        result = recap_pd_resume(restoration->pds[i], error);
+        for (size_t j = 0; result < 0 && j < i; j++) {
+            struct recap_pd *pd = restoration->pds[j];
+            pd->kernel->ops->destroy(pd, NULL);
+        }
+    }
+    return result;
 }
 
 static int run(const struct arguments *arguments)
@@ -224,32 +275,32 @@ static int run(const struct arguments *arguments)
     struct session *session = &restoration.session;
     int result = build(&restoration, arguments);
     if (result == 0)
-        result = write_pidfile(session, arguments->pidfile);
+        result = write_pidfile(&restoration, arguments->pidfile);
     if (result < 0)
         return report_failure(arguments->json, &session->error, &restoration.refusals);
     int status = tell(&restoration, arguments);
-    pid_t pid = (pid_t)recap_pd_id(session->pd);
-    if (!arguments->detach)
+    pid_t pid = (pid_t)recap_pd_id(restoration.pds[0]);
+    if (!restoration.detach)
         foreground_begin(pid);
-    result = recap_pd_resume(session->pd, &session->error);
+    result = start(&restoration);
     if (result < 0) {
-        if (!arguments->detach)
+        if (!restoration.detach)
             foreground_cancel();
         if (arguments->pidfile)
             unlink(arguments->pidfile);
         return report_failure(arguments->json, &session->error, NULL);
     }
-    if (arguments->detach)
+    if (restoration.detach)
         return status;
     /* We held every object that was made for it. Its pipes and sockets have to end with it. */
-    session_close(session);
+    let_go(&restoration);
     return restoration.relay ? relay_run(restoration.relay, pid) : foreground_wait(pid);
 }
 
 int restore_command(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        {"bind", OPTION_BIND, "SELECTOR=OBJECT", 0,
+        {"bind", OPTION_BIND, "[PID:]SELECTOR=OBJECT", 0,
          "OBJECT takes the place of what the selector held (as in recap-install(1))", 0},
         {"detach", OPTION_DETACH, NULL, 0,
          "Leave the process running in the background, and return", 0},
@@ -257,7 +308,7 @@ int restore_command(int argc, char **argv)
          "Bring pages in when they are touched; the image has to stay where it is", 0},
         {"namespace", OPTION_NAMESPACE, NULL, 0,
          "Restore into a PID namespace of its own, where every process id is free", 0},
-        {"pidfile", OPTION_PIDFILE, "FILE", 0, "Write the process id to FILE", 0},
+        {"pidfile", OPTION_PIDFILE, "FILE", 0, "Write the process ids to FILE, one a line", 0},
         {"json", OPTION_JSON, NULL, 0, "Answer in JSON", 0},
         {0}};
     static const struct argp argp = {

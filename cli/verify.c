@@ -1,13 +1,16 @@
-/* verify.c: recap verify: compares a running process with an image. */
+/* verify.c: recap verify: compares running processes with an image. */
 #include "cli/command.h"
 #include "cli/report.h"
 #include "cli/session.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct arguments {
     const char *image;
-    uint64_t pid;
+    uint64_t *pids;
+    size_t pid_count;
     bool json;
 };
 
@@ -21,13 +24,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_ARG:
         if (state->arg_num == 0)
             arguments->image = text;
-        else if (state->arg_num == 1)
-            arguments->pid = argument_pid(state, text);
         else
-            argp_usage(state);
+            arguments->pids[arguments->pid_count++] = argument_pid(state, text);
         return 0;
     case ARGP_KEY_END:
-        if (!arguments->pid)
+        if (!arguments->pid_count)
             argp_usage(state);
         return 0;
     default:
@@ -38,11 +39,20 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static int tell(const struct arguments *arguments, const struct recap_refusals *differences)
 {
     bool equal = differences->count == 0;
+    bool one = arguments->pid_count == 1;
+    char who[64];
+    if (one)
+        snprintf(who, sizeof who, "process %llu", (unsigned long long)arguments->pids[0]);
+    else
+        snprintf(who, sizeof who, "%zu processes", arguments->pid_count);
     if (arguments->json) {
-        int status =
-            report_json(json_pack("{s:I, s:o, s:b, s:o}", "pid", (json_int_t)arguments->pid,
-                                  "image", report_json_text(arguments->image), "equal", equal,
-                                  "differences", report_json_refusals(differences)));
+        json_t *pids = json_array();
+        for (size_t i = 0; i < arguments->pid_count; i++)
+            json_array_append_new(pids, json_integer((json_int_t)arguments->pids[i]));
+        int status = report_json(json_pack("{s:I, s:o, s:o, s:b, s:o}", "pid",
+                                           (json_int_t)arguments->pids[0], "pids", pids, "image",
+                                           report_json_text(arguments->image), "equal", equal,
+                                           "differences", report_json_refusals(differences)));
         return status ? status : !equal;
     }
     for (size_t i = 0; i < differences->count; i++) {
@@ -53,12 +63,11 @@ static int tell(const struct arguments *arguments, const struct recap_refusals *
         putchar('\n');
     }
     if (equal)
-        printf("process %llu has the capability space of the image\n",
-               (unsigned long long)arguments->pid);
+        printf("%s %s of the image\n", who,
+               one ? "has the capability space" : "have the capability spaces");
     else
-        printf("process %llu differs from the image: %zu difference%s\n",
-               (unsigned long long)arguments->pid, differences->count,
-               differences->count == 1 ? "" : "s");
+        printf("%s %s from the image: %zu difference%s\n", who, one ? "differs" : "differ",
+               differences->count, differences->count == 1 ? "" : "s");
     return !equal;
 }
 
@@ -69,28 +78,34 @@ int verify_command(int argc, char **argv)
     static const struct argp argp = {
         options,
         parse,
-        "IMAGE PID",
+        "IMAGE PID...",
         "Compare the capability space of a running process with an image: the same selectors, the "
-        "same rights, the same sharing of objects, each object the one that it was. Exit status 0 "
+        "same rights, the same sharing of objects, each object the one that it was. Of an image of "
+        "several, name them in its order. Exit status 0 "
         "if they are equal, 1 if they differ."
         "\vExample:\n"
         "  recap verify db.recap 1234\n",
         NULL,
         NULL,
         NULL};
-    struct arguments arguments = {0};
+    struct arguments arguments = {.pids = calloc((size_t)argc, sizeof(uint64_t))};
+    if (!arguments.pids) {
+        report_note("%s", strerror(ENOMEM));
+        return RECAP_FAILED;
+    }
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 
     __attribute__((cleanup(session_close))) struct session session = {0};
     struct recap_refusals differences = {0};
     int result = session_open(&session, 0);
     if (result == 0)
-        result = recap_verify(session.kernel, arguments.image, arguments.pid, &differences,
-                              &session.error);
+        result = recap_verify(session.kernel, arguments.image, arguments.pids, arguments.pid_count,
+                              &differences, &session.error);
     if (result == 0 || (result == -ESTALE && differences.count))
         result = tell(&arguments, &differences);
     else
         result = report_failure(arguments.json, &session.error, NULL);
     recap_refusals_clear(&differences);
+    free(arguments.pids);
     return result;
 }

@@ -21,13 +21,13 @@ _recap() {
     local command=${COMP_WORDS[1]} options word place=0 pid= i
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "caps request install remove checkpoint restore verify \
+        mapfile -t COMPREPLY < <(compgen -W "ls caps request install remove checkpoint restore verify \
             show graph check --help --version" -- "$current")
         return
     fi
     case $command in
-    caps) options="--json" ;;
-    request | remove) options= ;;
+    ls | caps | request) options="--json" ;;
+    remove) options= ;;
     install) options="--close-on-exec" ;;
     checkpoint) options="--output --leave-running --dry-run --external --json" ;;
     restore) options="--bind --detach --lazy --namespace --pidfile --json" ;;
@@ -60,7 +60,7 @@ _recap() {
         esac
     done
     case $command:$place in
-    caps:0 | request:0 | install:0 | remove:0 | checkpoint:0 | verify:1)
+    caps:0 | request:0 | install:0 | remove:0 | checkpoint:* | verify:[1-9]*)
         mapfile -t COMPREPLY < <(compgen -W "$(_recap_pids)" -- "$current")
         ;;
     request:1 | install:1 | remove:1)

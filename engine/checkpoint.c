@@ -22,6 +22,7 @@ struct work {
     struct recap_refusals *refusals;
     struct recap_pd **pds;
     size_t pd_count;
+    struct recap_promise *promises; /* as many as options->externals */
     struct recap_graph *graph;
     struct recap_walk walk;
     struct recap_image_writer *writer;
@@ -42,6 +43,7 @@ static void clear_work(struct work *work)
     for (size_t i = 0; i < work->pd_count; i++)
         work->ops->pd_close(work->pds[i]);
     free(work->pds);
+    free(work->promises);
     recap_image_discard(work->writer);
     recap_walk_clear(&work->walk);
     recap_graph_free(work->graph);
@@ -86,17 +88,42 @@ static int walk_all_slots(struct work *work, struct recap_error *error)
     return result;
 }
 
-/* Whether every selector that the caller promised to bind is in use. */
-static int check_externals(const struct work *work, struct recap_error *error)
+/* Which of our PDs is meant by `id`, as an index into them. */
+static int find_pd(const struct work *work, uint64_t id, size_t *index, struct recap_error *error)
 {
-    for (size_t e = 0; e < work->options->external_count; e++) {
-        recap_selector selector = work->options->externals[e];
+    *index = SIZE_MAX;
+    for (size_t i = 0; id && i < work->pd_count; i++)
+        if (work->pds[i]->id == id)
+            *index = i;
+    if (!id || *index != SIZE_MAX)
+        return 0;
+    return recap_refuse(error, RECAP_USAGE, -ENOENT,
+                        "PD %llu is named in an external selector but is not checkpointed",
+                        (unsigned long long)id);
+}
+
+/* Every selector that the caller promised to bind has to be in use. The promises are kept by the
+ * place of the PD: its id in the graph becomes what the component itself knows. */
+static int take_externals(struct work *work, struct recap_error *error)
+{
+    size_t count = work->options->external_count;
+    work->promises = calloc(count + 1, sizeof *work->promises);
+    if (!work->promises)
+        return recap_fail(error, -ENOMEM, "reading the external selectors");
+    for (size_t e = 0; e < count; e++) {
+        const struct recap_place *place = &work->options->externals[e];
+        struct recap_promise *promise = &work->promises[e];
+        promise->selector = place->selector;
+        int result = find_pd(work, place->pd, &promise->pd, error);
+        if (result < 0)
+            return result;
         bool used = false;
         for (size_t i = 0; i < work->graph->pd_count; i++)
-            used |= recap_graph_slot(&work->graph->pds[i], selector) != NULL;
+            used |= (promise->pd == SIZE_MAX || promise->pd == i) &&
+                    recap_graph_slot(&work->graph->pds[i], place->selector);
         if (!used) {
             recap_refuse(error, RECAP_USAGE, -ENOENT, "it is named as external but is not in use");
-            return recap_error_at(error, selector);
+            return recap_error_at(error, place->selector);
         }
     }
     return 0;
@@ -104,8 +131,7 @@ static int check_externals(const struct work *work, struct recap_error *error)
 
 static int describe_all(struct work *work, struct recap_error *error)
 {
-    const struct recap_checkpoint_options *options = work->options;
-    return recap_walk_objects(&work->walk, options->externals, options->external_count,
+    return recap_walk_objects(&work->walk, work->promises, work->options->external_count,
                               work->refusals, error);
 }
 
@@ -127,7 +153,7 @@ static int look(struct work *work, struct recap_error *error)
     if (result == 0)
         result = walk_all_slots(work, error);
     if (result == 0)
-        result = check_externals(work, error);
+        result = take_externals(work, error);
     if (result == 0)
         result = describe_all(work, error);
     return result ? result : refused(work, error);

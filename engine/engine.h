@@ -43,10 +43,16 @@ int recap_walk_slots(struct recap_walk *walk, struct recap_pd *pd, struct recap_
 /* Replaces the badges of the regions of `image` by objects. */
 int recap_walk_regions(struct recap_walk *walk, struct recap_pd_image *image,
                        struct recap_error *error);
+/* A selector that will be bound at restore. */
+struct recap_promise {
+    size_t pd; /* index into graph->pds; SIZE_MAX: any PD */
+    recap_selector selector;
+};
+
 /* Describes every object that was not yet, and those that they name in turn. An object that
- * cannot be restored is added to `refusals` (all of them are found), unless one of `externals`
+ * cannot be restored is added to `refusals` (all of them are found), unless one of `promises`
  * selects it: then it is external. So is one that lives outside and has no binding of its own. */
-int recap_walk_objects(struct recap_walk *walk, const recap_selector *externals, size_t count,
+int recap_walk_objects(struct recap_walk *walk, const struct recap_promise *promises, size_t count,
                        struct recap_refusals *refusals, struct recap_error *error);
 
 /* Checkpoints `count` PDs into one new image. Without leave_running they are destroyed once the
@@ -65,12 +71,13 @@ int recap_engine_restore(struct recap_kernel *kernel, struct recap_image *image,
                          const struct recap_restore_options *options, struct recap_pd **pds,
                          struct recap_refusals *refusals, struct recap_error *error);
 
-/* Compares the capability space of a live PD with the graph: selectors, rights, slot flags,
- * partition into objects, and each object by kernel compare. `known` (may be NULL): known[id] is
- * the badge that object has to have, where it is not 0. Every difference is a refusal in
- * `differences`; 0 when there is none, -ESTALE when there are. */
-int recap_engine_verify(struct recap_pd *pd, const struct recap_graph *graph,
-                        const struct recap_pd_image *image, const recap_badge *known,
+/* Compares the capability spaces of live PDs with the graph: selectors, rights, slot flags,
+ * partition into objects within and between PDs, and each object by kernel compare. `pds` has one
+ * for each of graph->pds; NULL is not compared. `known` (may be NULL): known[id] is the badge that
+ * object has to have, where it is not 0. Every difference is a refusal in `differences`; 0 when
+ * there is none, -ESTALE when there are. */
+int recap_engine_verify(struct recap_kernel *kernel, struct recap_pd *const *pds,
+                        const struct recap_graph *graph, const recap_badge *known,
                         struct recap_refusals *differences, struct recap_error *error);
 /* Compares the memory map of a suspended PD with the image: the same protection and sharing at
  * every address, the same partition into mapped objects. As above. */

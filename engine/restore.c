@@ -52,11 +52,12 @@ static int match_bindings(struct work *work)
         const struct recap_binding *binding = &work->options->bindings[b];
         const struct recap_slot *slot = NULL;
         for (size_t i = 0; !slot && i < work->graph->pd_count; i++)
-            slot = recap_graph_slot(&work->graph->pds[i], binding->selector);
+            if (!binding->at.pd || binding->at.pd == work->graph->pds[i].id)
+                slot = recap_graph_slot(&work->graph->pds[i], binding->at.selector);
         if (!slot) {
             recap_refuse(work->error, RECAP_USAGE, -ENOENT,
                          "a binding names it but the image has nothing there");
-            return recap_error_at(work->error, binding->selector);
+            return recap_error_at(work->error, binding->at.selector);
         }
         const char **spec = &work->specs[slot->object];
         if (*spec && strcmp(*spec, binding->spec) != 0) {
@@ -64,7 +65,7 @@ static int match_bindings(struct work *work)
                          "it shares its object with another selector that is bound to %s, so it "
                          "cannot be bound to %s",
                          *spec, binding->spec);
-            return recap_error_at(work->error, binding->selector);
+            return recap_error_at(work->error, binding->at.selector);
         }
         *spec = binding->spec;
     }
@@ -255,15 +256,11 @@ static int tie_objects(struct work *work)
 
 static int verify_all(struct work *work)
 {
-    int result = 0;
-    for (size_t i = 0; result == 0 && i < work->graph->pd_count; i++) {
-        const struct recap_pd_image *image = &work->graph->pds[i];
-        result = recap_engine_verify(work->pds[i], work->graph, image, work->badges, work->refusals,
-                                     work->error);
-        if (result == 0)
-            result = recap_engine_verify_memory(work->pds[i], work->graph, image, work->refusals,
-                                                work->error);
-    }
+    int result = recap_engine_verify(work->kernel, work->pds, work->graph, work->badges,
+                                     work->refusals, work->error);
+    for (size_t i = 0; result == 0 && i < work->graph->pd_count; i++)
+        result = recap_engine_verify_memory(work->pds[i], work->graph, &work->graph->pds[i],
+                                            work->refusals, work->error);
     return result;
 }
 

@@ -8,8 +8,10 @@
 #include <string.h>
 
 struct check {
-    struct recap_pd *pd;
+    struct recap_kernel *kernel;
     const struct recap_kernel_ops *ops;
+    struct recap_pd *pd; /* of those that are compared, the one at hand */
+    const struct recap_pd_image *image;
     const struct recap_graph *graph;
     const recap_badge *known;
     struct recap_badge_map *ids; /* live badge -> object id */
@@ -34,7 +36,11 @@ static int differ(struct check *check, recap_selector selector, const struct rec
         .code = -ESTALE, .cls = RECAP_FAILED, .has_selector = true, .selector = selector};
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(why.what, sizeof why.what, format, arguments);
+    int length = check->graph->pd_count == 1
+                     ? 0
+                     : snprintf(why.what, sizeof why.what,
+                                "in PD %llu: ", (unsigned long long)check->image->id);
+    vsnprintf(why.what + length, sizeof why.what - (size_t)length, format, arguments);
     va_end(arguments);
     if (object)
         recap_error_object(&why, title(object));
@@ -67,7 +73,7 @@ static int check_object(struct check *check, const struct recap_slot *slot, reca
     if (object->external)
         return 0;
     struct recap_error why = {0};
-    int result = check->ops->compare(check->pd->kernel, badge, check->graph, slot->object, &why);
+    int result = check->ops->compare(check->kernel, badge, check->graph, slot->object, &why);
     if (result == -ESTALE)
         return differ(check, slot->selector, object, "%s", why.what);
     if (result < 0 && check->error)
@@ -98,8 +104,9 @@ static int missing(struct check *check, const struct recap_slot *slot)
 }
 
 /* Both sides ascend: what only one of them has is found in passing. */
-static int compare_spaces(struct check *check, const struct recap_pd_image *image)
+static int compare_space(struct check *check)
 {
+    const struct recap_pd_image *image = check->image;
     recap_selector selector = 0;
     size_t i = 0;
     int result = 0;
@@ -133,21 +140,26 @@ static int conclude(const struct recap_refusals *differences, size_t before,
     return -ESTALE;
 }
 
-int recap_engine_verify(struct recap_pd *pd, const struct recap_graph *graph,
-                        const struct recap_pd_image *image, const recap_badge *known,
+int recap_engine_verify(struct recap_kernel *kernel, struct recap_pd *const *pds,
+                        const struct recap_graph *graph, const recap_badge *known,
                         struct recap_refusals *differences, struct recap_error *error)
 {
     size_t before = differences->count;
-    struct check check = {.pd = pd,
-                          .ops = pd->kernel->ops,
+    struct check check = {.kernel = kernel,
+                          .ops = kernel->ops,
                           .graph = graph,
                           .known = known,
                           .ids = recap_badge_map_new(),
                           .live = calloc(graph->object_count + 1, sizeof *check.live),
                           .differences = differences,
                           .error = error};
-    int result = check.ids && check.live ? compare_spaces(&check, image)
-                                         : recap_fail(error, -ENOMEM, "verifying");
+    int result = check.ids && check.live ? 0 : recap_fail(error, -ENOMEM, "verifying");
+    for (size_t i = 0; result == 0 && i < graph->pd_count; i++) {
+        check.pd = pds[i];
+        check.image = &graph->pds[i];
+        if (check.pd)
+            result = compare_space(&check);
+    }
     recap_badge_map_free(check.ids);
     free(check.live);
     return result ? result : conclude(differences, before, error);

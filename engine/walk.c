@@ -108,12 +108,15 @@ static struct holder *holders(const struct recap_graph *graph)
 }
 
 /* Whether the caller promised a binding for one of the selectors that hold the object. */
-static bool promised(const struct recap_graph *graph, uint64_t id, const recap_selector *externals,
-                     size_t count)
+static bool promised(const struct recap_graph *graph, uint64_t id,
+                     const struct recap_promise *promises, size_t count)
 {
     for (size_t e = 0; e < count; e++)
         for (size_t p = 0; p < graph->pd_count; p++) {
-            const struct recap_slot *slot = recap_graph_slot(&graph->pds[p], externals[e]);
+            const struct recap_slot *slot =
+                promises[e].pd == SIZE_MAX || promises[e].pd == p
+                    ? recap_graph_slot(&graph->pds[p], promises[e].selector)
+                    : NULL;
             if (slot && slot->object == id)
                 return true;
         }
@@ -190,7 +193,7 @@ static int describe_one(struct recap_walk *walk, uint64_t id, struct holder hold
     return result;
 }
 
-int recap_walk_objects(struct recap_walk *walk, const recap_selector *externals, size_t count,
+int recap_walk_objects(struct recap_walk *walk, const struct recap_promise *promises, size_t count,
                        struct recap_refusals *refusals, struct recap_error *error)
 {
     struct recap_graph *graph = walk->graph;
@@ -202,7 +205,7 @@ int recap_walk_objects(struct recap_walk *walk, const recap_selector *externals,
     while (result == 0 && walk->described < graph->object_count) {
         uint64_t id = ++walk->described;
         result = describe_one(walk, id, id <= held ? first[id] : (struct holder){0},
-                              count && promised(graph, id, externals, count), refusals, error);
+                              count && promised(graph, id, promises, count), refusals, error);
     }
     free(first);
     if (result == 0 && recap_arena_failed(graph->arena))

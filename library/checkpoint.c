@@ -64,16 +64,48 @@ uint64_t recap_pd_id(const struct recap_pd *pd)
     return pd->id;
 }
 
-/* The PD of the image that has this id, or the first: the id differs in another PID namespace. */
-static const struct recap_pd_image *plan_of(const struct recap_graph *graph, uint64_t id)
+/* The place of a PD in the image: that of its id, or graph->pd_count. */
+static size_t place_of(const struct recap_graph *graph, uint64_t id)
 {
-    for (size_t i = 0; i < graph->pd_count; i++)
-        if (graph->pds[i].id == id)
-            return &graph->pds[i];
-    return &graph->pds[0];
+    size_t i = 0;
+    while (i < graph->pd_count && graph->pds[i].id != id)
+        i++;
+    return i;
 }
 
-int recap_verify(struct recap_kernel *kernel, const char *path, uint64_t id,
+static bool is_twice(const uint64_t *ids, size_t i)
+{
+    size_t first = 0;
+    while (ids[first] != ids[i])
+        first++;
+    return first < i;
+}
+
+/* Opens each PD at its place. Ids differ in another PID namespace: then it is their order. */
+static int open_places(struct recap_kernel *kernel, const struct recap_graph *graph,
+                       const uint64_t *ids, size_t count, struct restored *opened,
+                       struct recap_error *error)
+{
+    bool by_id = true;
+    for (size_t i = 0; i < count; i++)
+        by_id = by_id && place_of(graph, ids[i]) < graph->pd_count;
+    if (!by_id && count != graph->pd_count)
+        return recap_refuse(error, RECAP_USAGE, -EINVAL,
+                            "the image holds %zu PDs, and %zu are to be compared with it",
+                            graph->pd_count, count);
+    for (size_t i = 0; i < count; i++) {
+        size_t place = by_id ? place_of(graph, ids[i]) : i;
+        if (is_twice(ids, i))
+            return recap_refuse(error, RECAP_USAGE, -EINVAL, "PD %llu is named twice",
+                                (unsigned long long)ids[i]);
+        int result = kernel->ops->pd_open(kernel, ids[i], &opened->pds[place], error);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+int recap_verify(struct recap_kernel *kernel, const char *path, const uint64_t *ids, size_t count,
                  struct recap_refusals *differences, struct recap_error *error)
 {
     __attribute__((cleanup(close_image))) struct recap_image *image = NULL;
@@ -81,13 +113,12 @@ int recap_verify(struct recap_kernel *kernel, const char *path, uint64_t id,
     if (result < 0)
         return result;
     const struct recap_graph *graph = recap_image_graph(image);
-    if (!graph->pd_count)
-        return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "the image holds no process");
-    struct recap_pd *pd;
-    result = kernel->ops->pd_open(kernel, id, &pd, error);
+    __attribute__((cleanup(close_restored))) struct restored opened = {.count = graph->pd_count};
+    opened.pds = calloc(opened.count + 1, sizeof(struct recap_pd *));
+    if (!opened.pds)
+        return recap_fail(error, -ENOMEM, "verifying");
+    result = open_places(kernel, graph, ids, count, &opened, error);
     if (result < 0)
         return result;
-    result = recap_engine_verify(pd, graph, plan_of(graph, id), NULL, differences, error);
-    recap_pd_close(pd);
-    return result;
+    return recap_engine_verify(kernel, opened.pds, graph, NULL, differences, error);
 }

@@ -23,10 +23,16 @@ struct recap_progress {
     void *context;
 };
 
+/* A selector of one PD of a set. */
+struct recap_place {
+    uint64_t pd; /* as the caller knows it, at restore as the image does; 0: any PD that uses it */
+    recap_selector selector;
+};
+
 struct recap_checkpoint_options {
     const char *path;   /* where the image is to be, which must not exist; NULL: a dry run */
     bool leave_running; /* false: the PDs are ended once the image is whole */
-    const recap_selector *externals; /* selectors that the caller promises to bind at restore */
+    const struct recap_place *externals; /* what the caller promises to bind at restore */
     size_t external_count;
     struct recap_progress progress;
 };
@@ -37,9 +43,9 @@ struct recap_checkpoint_result {
     size_t selectors, objects, threads, regions;
 };
 
-/* Object `spec`, in the notation of recap-install(1), takes the place of what `selector` held. */
+/* Object `spec`, in the notation of recap-install(1), takes the place of what was at `at`. */
 struct recap_binding {
-    recap_selector selector;
+    struct recap_place at;
     const char *spec;
 };
 
@@ -74,11 +80,13 @@ int recap_restore(struct recap_kernel *kernel, const char *path,
 /* The process id of an opened PD, in the caller's PID namespace. */
 uint64_t recap_pd_id(const struct recap_pd *pd);
 
-/* Compares the capability space of the running process `id` with the image at `path`: the same
- * selectors, rights and slot flags, the same sharing of objects, and each object the one that it
- * was. Errors: ESTALE: every difference is an entry in `differences`; class RECAP_DAMAGED as above.
- */
-int recap_verify(struct recap_kernel *kernel, const char *path, uint64_t id,
+/* Compares the capability spaces of the running processes `ids` with the image at `path`: the same
+ * selectors, rights and slot flags, the same sharing of objects within and between them, and each
+ * object the one that it was. Each is compared with the process of the image that has its id; where
+ * one has another id, all are taken in the image's order, and `count` is that of the image. Errors:
+ * ESTALE: every difference is an entry in `differences`; EINVAL: `count` is not that of the image;
+ * class RECAP_DAMAGED as above. */
+int recap_verify(struct recap_kernel *kernel, const char *path, const uint64_t *ids, size_t count,
                  struct recap_refusals *differences, struct recap_error *error);
 
 #pragma GCC visibility pop

@@ -24,12 +24,18 @@ static void check_number(const char *text)
 
 static void check_binding(const char *text)
 {
-    recap_selector selector;
-    const char *object;
-    if (!parse_binding(text, &selector, &object))
+    struct recap_binding binding;
+    if (!parse_binding(text, &binding))
         return;
+    const char *object = binding.spec, *digits = text;
+    char *end;
+    if (binding.at.pd && (strtoull(text, &end, 10) != binding.at.pd || *end != ':'))
+        abort();
+    if (binding.at.pd)
+        digits = end + 1;
     if (object <= text || object >= text + strlen(text) || object[-1] != '=' ||
-        selector == RECAP_NO_SELECTOR || strtoull(text, NULL, 10) != selector)
+        binding.at.selector == RECAP_NO_SELECTOR ||
+        strtoull(digits, &end, 10) != binding.at.selector || end != object - 1)
         abort();
 }
 

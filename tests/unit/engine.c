@@ -135,10 +135,10 @@ static void test_binds_what_was_promised(void **state)
     struct recap_error error = {0};
     struct recap_pd *restored = NULL;
     const uint64_t id = 1;
-    const recap_selector externals[] = {5, 6};
+    const struct recap_place externals[] = {{0, 5}, {1, 6}};
     struct recap_checkpoint_options options = {
         .path = path, .externals = externals, .external_count = 2};
-    const struct recap_binding bindings[] = {{5, "x"}, {6, "y"}};
+    const struct recap_binding bindings[] = {{{0, 5}, "x"}, {{1, 6}, "y"}};
     fake_kernel_init(&kernel);
     struct fake_pd *pd = fake_pd_populate(&kernel);
     recap_badge strange = fake_object_add(&kernel, "strange", 1, 0);
@@ -169,8 +169,8 @@ static void test_verify_finds_each_difference(void **state)
     assert_int_equal(take(&kernel, true, &differences, &error), 0);
     assert_int_equal(recap_image_open(path, &image, &error), 0);
     const struct recap_graph *graph = recap_image_graph(image);
-    const struct recap_pd_image *saved = &graph->pds[0];
-    assert_int_equal(recap_engine_verify(&pd->base, graph, saved, NULL, &differences, &error), 0);
+    struct recap_pd *pds[] = {&pd->base};
+    assert_int_equal(recap_engine_verify(&kernel.base, pds, graph, NULL, &differences, &error), 0);
 
     const struct recap_cap slots[FAKE_SLOTS] = {0};
     struct recap_cap before[FAKE_SLOTS];
@@ -190,7 +190,7 @@ static void test_verify_finds_each_difference(void **state)
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         memcpy(pd->slots, before, sizeof before);
         pd->slots[changes[i].selector] = changes[i].cap;
-        assert_int_equal(recap_engine_verify(&pd->base, graph, saved, NULL, &differences, &error),
+        assert_int_equal(recap_engine_verify(&kernel.base, pds, graph, NULL, &differences, &error),
                          -ESTALE);
         assert_int_equal(differences.count, 1);
         assert_int_equal(differences.items[0].selector, changes[i].selector);
@@ -198,7 +198,7 @@ static void test_verify_finds_each_difference(void **state)
     }
     memcpy(pd->slots, before, sizeof before);
     kernel.objects[before[0].badge - 1].number = 70;
-    assert_int_equal(recap_engine_verify(&pd->base, graph, saved, NULL, &differences, &error),
+    assert_int_equal(recap_engine_verify(&kernel.base, pds, graph, NULL, &differences, &error),
                      -ESTALE);
     recap_refusals_clear(&differences);
     recap_image_close(image);
