@@ -40,7 +40,7 @@ void json_end(struct json_text *text);
 void json_value(struct json_text *text, const struct recap_value *value);
 
 /* Parses JSON into a tree: objects are records, arrays lists, strings text, booleans the numbers 0
- * and 1. Members of one object have different names. `error` tells the line. */
+ * and 1. Members of one object have different names. `error` tells the line of what is not JSON. */
 int json_parse(const char *text, size_t length, struct recap_arena *arena,
                struct recap_value **value, struct recap_error *error);
 /* Turns a parsed tree into the tree of values that it encodes, in place. */

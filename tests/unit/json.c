@@ -1,5 +1,5 @@
 /* json.c: what is not exactly JSON of ours, or not exactly a graph, is refused and told by its
- * line. */
+ * line where there is one. */
 #include "image/json.h"
 #include "image/image.h"
 
@@ -22,9 +22,21 @@ static int parse(const char *text, size_t length)
     if (result == 0)
         result = json_decode(arena, value);
     else
-        assert_true(error.cls == RECAP_DAMAGED && strstr(error.what, "line "));
+        assert_true(error.cls == RECAP_DAMAGED && *error.what);
     recap_arena_free(arena);
     return result;
+}
+
+static void test_tells_the_line(void **state)
+{
+    (void)state;
+    struct recap_arena *arena = recap_arena_new();
+    struct recap_value *value = NULL;
+    struct recap_error error = {0};
+    static const char text[] = "{\"a\": 1,\n\"b\": [1,\n2,]}";
+    assert_int_equal(json_parse(text, strlen(text), arena, &value, &error), -EINVAL);
+    assert_non_null(strstr(error.what, "line 3"));
+    recap_arena_free(arena);
 }
 
 static void test_accepts_json(void **state)
@@ -250,9 +262,8 @@ static void test_graphs_that_are_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepts_json),
-        cmocka_unit_test(test_refuses_what_is_none),
-        cmocka_unit_test(test_deep_and_long),
+        cmocka_unit_test(test_tells_the_line),       cmocka_unit_test(test_accepts_json),
+        cmocka_unit_test(test_refuses_what_is_none), cmocka_unit_test(test_deep_and_long),
         cmocka_unit_test(test_graphs_that_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
