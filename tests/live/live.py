@@ -54,8 +54,21 @@ def loopback_up():
         fcntl.ioctl(anywhere, 0x8914, request)  # SIOCSIFFLAGS
 
 
+def read_arguments():
+    """Mode and content of the files that the command line names: an ordinary user may not reach
+    them, as the build may be in a private home."""
+    files = {}
+    for word in sys.argv[1:]:
+        if os.path.isfile(word):
+            with open(word, "rb") as file:
+                files[os.path.abspath(word)] = (os.fstat(file.fileno()).st_mode, file.read())
+    return files
+
+
 def enter(options):
-    """Moves the test into its namespaces, by running it again, and makes it the right user."""
+    """Moves the test into its namespaces, by running it again, and makes it the right user. The
+    files that the command line names, read."""
+    files = read_arguments()
     if options.inside:
         loopback_up()
         if options.who == "user":
@@ -70,16 +83,16 @@ def enter(options):
     elif options.who == "root":
         skip("this is not root")
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    return files
 
 
 class Live:
     """A folder, the recap command in it, and the processes that the test has started."""
 
     def __init__(self, options):
-        enter(options)
+        self.files = enter(options)
         self.keep = options.keep
         self.folder = tempfile.mkdtemp(prefix="recap-live-")
-        # Copied to where an ordinary user can run it: the build may be in a private home.
         self.recap_program = self.bring(options.recap)
         self.started = set()
         self.images = 0
@@ -105,9 +118,13 @@ class Live:
         return False
 
     def bring(self, program, name=None):
-        """A copy of a program in the test's folder."""
-        return shutil.copy(os.path.abspath(program),
-                           self.path(name or os.path.basename(program)))
+        """A copy of a program in the test's folder, where every user can run it."""
+        mode, content = self.files[os.path.abspath(program)]
+        copy = self.path(name or os.path.basename(program))
+        with open(copy, "wb") as file:
+            file.write(content)
+        os.chmod(copy, mode & 0o777)
+        return copy
 
     def path(self, name):
         return os.path.join(self.folder, name)
