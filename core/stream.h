@@ -15,8 +15,9 @@ struct core_stream {
     /* All of it, or a negative errno. */
     int (*write)(struct core_stream *stream, const void *buffer, size_t size);
     /* Descriptors beside the bytes, where the stream carries them (Unix sockets); else NULL. What
-     * is sent travels with the next bytes written and stays the caller's; what is taken came with
-     * bytes read before, and is the caller's to close. -ENOENT: none came. */
+     * is sent travels with the next bytes written, and the stream takes it over, also when it
+     * fails. What is taken came with bytes read before; it stays the stream's and is good until the
+     * next one is taken. -ENOENT: none came. */
     int (*send_fd)(struct core_stream *stream, int fd);
     int (*take_fd)(struct core_stream *stream, int *fd);
 };

@@ -2,20 +2,10 @@
 #ifndef RECAP_ENGINE_ENGINE_H
 #define RECAP_ENGINE_ENGINE_H
 
+#include "graph/badge_map.h"
 #include "image/image.h"
 #include "kernel/kernel.h"
 #include <recap/checkpoint.h>
-
-/* --- badge_map.c: which graph object a badge became ------------------------------------------- */
-
-struct recap_badge_map;
-struct recap_badge_map *recap_badge_map_new(void);
-/* Accepts NULL. */
-void recap_badge_map_free(struct recap_badge_map *map);
-/* The id that `badge` has in the graph; 0: none yet. */
-uint64_t recap_badge_map_id(const struct recap_badge_map *map, recap_badge badge);
-/* Records that `badge` is graph object `id`. 0 or -ENOMEM. */
-int recap_badge_map_add(struct recap_badge_map *map, recap_badge badge, uint64_t id);
 
 /* --- walk.c: from capability spaces to the graph ------------------------------------------------
  */

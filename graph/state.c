@@ -18,6 +18,8 @@ struct block {
 
 struct recap_arena {
     struct block *blocks; /* the newest first: only that one has room */
+    size_t total;         /* bytes of them all */
+    size_t limit;         /* 0: none */
     bool failed;
 };
 
@@ -49,11 +51,14 @@ void *recap_arena_alloc(struct recap_arena *arena, size_t size)
     struct block *block = arena->blocks;
     if (!block || block->size - block->used < size) {
         size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
-        block = calloc(1, sizeof *block + room);
+        bool allowed =
+            !arena->limit || (arena->total <= arena->limit && room <= arena->limit - arena->total);
+        block = allowed ? calloc(1, sizeof *block + room) : NULL;
         if (!block) {
             arena->failed = true;
             return NULL;
         }
+        arena->total += room;
         block->size = room;
         block->next = arena->blocks;
         arena->blocks = block;
@@ -61,6 +66,12 @@ void *recap_arena_alloc(struct recap_arena *arena, size_t size)
     void *result = block->data + block->used;
     block->used += size;
     return result;
+}
+
+void recap_arena_limit(struct recap_arena *arena, size_t bytes)
+{
+    if (arena)
+        arena->limit = bytes;
 }
 
 void *recap_arena_copy(struct recap_arena *arena, const void *data, size_t size)

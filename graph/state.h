@@ -31,6 +31,9 @@ void *recap_arena_copy(struct recap_arena *arena, const void *data, size_t size)
 /* Formatted text in the arena. */
 char *recap_arena_printf(struct recap_arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* From now on it takes at most so many bytes of memory in all: more is as being out of memory. For
+ * what comes from outside. */
+void recap_arena_limit(struct recap_arena *arena, size_t bytes);
 /* Whether any allocation failed so far. */
 bool recap_arena_failed(const struct recap_arena *arena);
 

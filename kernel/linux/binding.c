@@ -194,25 +194,33 @@ static int check_rights(const char *spec, int fd, uint32_t wanted, struct recap_
                                                            : "use as a mere path");
 }
 
-int linux_bind(struct recap_kernel *kernel, const char *spec, uint32_t rights, recap_badge *badge,
-               struct recap_error *error)
+int linux_binding_open(const char *spec, uint32_t rights, int *fd, struct recap_error *error)
 {
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         size_t length = strlen(forms[i].prefix);
         if (strncmp(spec, forms[i].prefix, length) != 0)
             continue;
-        int fd;
-        int result = forms[i].bind(spec, spec + length, rights, &fd, error);
+        int opened;
+        int result = forms[i].bind(spec, spec + length, rights, &opened, error);
         if (result < 0)
             return result;
-        result = check_rights(spec, fd, rights, error);
+        result = check_rights(spec, opened, rights, error);
         if (result < 0) {
-            close(fd);
+            close(opened);
             return result;
         }
-        return linux_badge_own(linux_kernel(kernel), fd, badge, error);
+        *fd = opened;
+        return 0;
     }
     return linux_bind_malformed(error, spec, "it starts with none of the known words");
+}
+
+int linux_bind(struct recap_kernel *kernel, const char *spec, uint32_t rights, recap_badge *badge,
+               struct recap_error *error)
+{
+    int fd;
+    int result = linux_binding_open(spec, rights, &fd, error);
+    return result ? result : linux_badge_own(linux_kernel(kernel), fd, badge, error);
 }
 
 int linux_local(struct recap_kernel *kernel, recap_badge badge, int *fd, struct recap_error *error)

@@ -87,12 +87,16 @@ int recap_linux_open(struct recap_kernel **kernel, struct recap_error *error)
 
 int recap_linux_enter_namespace(struct recap_kernel *kernel, struct recap_error *error)
 {
+    if (kernel->ops != &linux_ops)
+        return recap_refuse(
+            error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+            "namespaces are made on the machine that recap runs on, and not through core");
     return linux_namespace_enter(linux_kernel(kernel), error);
 }
 
 bool recap_linux_in_namespace(const struct recap_kernel *kernel)
 {
-    return ((const struct linux_kernel *)kernel)->own_namespace;
+    return kernel->ops == &linux_ops && ((const struct linux_kernel *)kernel)->own_namespace;
 }
 
 int64_t recap_linux_clocks_moved(const struct recap_kernel *kernel)

@@ -160,6 +160,16 @@ static int install(struct recap_pd *pd, recap_selector selector, const struct re
     return result;
 }
 
+static int remove_slot(struct recap_pd *pd, recap_selector selector, struct recap_error *error)
+{
+    int result = turn(pd->kernel, "remove", error);
+    if (result == 0 && (selector >= FAKE_SLOTS || !fake_pd(pd)->slots[selector].badge))
+        result = recap_fail(error, -EBADF, "remove");
+    if (result == 0)
+        fake_pd(pd)->slots[selector] = (struct recap_cap){0};
+    return result;
+}
+
 static int describe(struct recap_kernel *kernel, recap_badge badge, struct recap_arena *arena,
                     struct recap_object *object, struct recap_error *error)
 {
@@ -204,7 +214,8 @@ static ssize_t content(struct recap_kernel *kernel, recap_badge badge, uint64_t 
         return result;
     size_t left = offset < 3 ? 3 - (size_t)offset : 0;
     left = left < size ? left : size;
-    memcpy(buffer, "abc" + offset, left);
+    if (left)
+        memcpy(buffer, "abc" + offset, left);
     return (ssize_t)left;
 }
 
@@ -216,7 +227,7 @@ recap_badge fake_object_add(struct fake_kernel *kernel, const char *kind, int64_
             kernel->objects[i] = (struct fake_object){true, kind, number, other, 0};
             return i + 1;
         }
-    abort();
+    return 0;
 }
 
 static const char *known_kind(const char *kind)
@@ -246,7 +257,7 @@ static int create(struct recap_kernel *kernel, const struct recap_creation *crea
     *badge = fake_object_add(fake(kernel), known_kind(object->kind),
                              recap_number_or(object->state, "number", -1),
                              other ? creation->badges[other] : 0);
-    return 0;
+    return *badge ? 0 : recap_fail(error, -ENOSPC, "create");
 }
 
 static int tie(struct recap_pd *pd, const struct recap_creation *creation, uint64_t id,
@@ -255,7 +266,7 @@ static int tie(struct recap_pd *pd, const struct recap_creation *creation, uint6
     int result = turn(pd->kernel, "tie", error);
     const struct recap_value *tied =
         recap_items(recap_graph_object(creation->graph, id)->state, "ties");
-    if (result == 0 && tied)
+    if (result == 0 && tied && tied->type == RECAP_OBJECT)
         fake(pd->kernel)->objects[creation->badges[id] - 1].tied = creation->badges[tied->u.object];
     return result;
 }
@@ -279,7 +290,7 @@ static int bind_object(struct recap_kernel *kernel, const char *spec, uint32_t r
     int result = turn(kernel, "bind", error);
     if (result == 0)
         *badge = fake_object_add(fake(kernel), "outside", spec[0], 0);
-    return result;
+    return result || *badge ? result : recap_fail(error, -ENOSPC, "bind");
 }
 
 static int regions(struct recap_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,
@@ -300,10 +311,18 @@ static int regions(struct recap_pd *pd, struct recap_graph *graph, struct recap_
     return 0;
 }
 
+static bool has_memory(uint64_t address, size_t size)
+{
+    enum { BYTES = FAKE_PAGES * FAKE_PAGE };
+    return address >= BASE && size <= BYTES && address - BASE <= BYTES - size;
+}
+
 static int read_memory(struct recap_pd *pd, uint64_t address, void *buffer, size_t size,
                        struct recap_error *error)
 {
     int result = turn(pd->kernel, "read", error);
+    if (result == 0 && !has_memory(address, size))
+        result = recap_fail(error, -EFAULT, "read");
     if (result == 0)
         memcpy(buffer, fake_pd(pd)->memory + (address - BASE), size);
     return result;
@@ -313,6 +332,8 @@ static int write_memory(struct recap_pd *pd, uint64_t address, const void *buffe
                         struct recap_error *error)
 {
     int result = turn(pd->kernel, "write", error);
+    if (result == 0 && !has_memory(address, size))
+        result = recap_fail(error, -EFAULT, "write");
     if (result == 0)
         memcpy(fake_pd(pd)->memory + (address - BASE), buffer, size);
     return result;
@@ -349,6 +370,9 @@ static int threads_set(struct recap_pd *pd, const struct recap_graph *graph,
 {
     (void)graph;
     int result = turn(pd->kernel, "set threads", error);
+    if (result == 0 &&
+        (!image->thread_count || image->threads[0].registers_length < sizeof(uint64_t)))
+        result = recap_fail(error, -EINVAL, "set threads");
     if (result == 0)
         memcpy(&fake_pd(pd)->register_value, image->threads[0].registers, sizeof(uint64_t));
     return result;
@@ -391,6 +415,7 @@ static const struct recap_kernel_ops fake_ops = {
     .pd_close = pd_close,
     .request = request,
     .install = install,
+    .remove = remove_slot,
     .describe = describe,
     .label = label,
     .content = content,

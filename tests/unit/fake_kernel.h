@@ -37,6 +37,7 @@ struct fake_kernel {
 };
 
 void fake_kernel_init(struct fake_kernel *kernel);
+/* 0: there are as many as there can be. */
 recap_badge fake_object_add(struct fake_kernel *kernel, const char *kind, int64_t number,
                             recap_badge other);
 /* PD 1: two selectors that share a number, one on a pair that names it, and a memory. */

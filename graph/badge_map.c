@@ -1,5 +1,5 @@
-/* badge_map.c: which graph object a badge became: a hash table with open addressing. */
-#include "engine/engine.h"
+/* badge_map.c: from badges to numbers: a hash table with open addressing. */
+#include "graph/badge_map.h"
 
 #include <errno.h>
 #include <stdlib.h>

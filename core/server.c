@@ -1,0 +1,184 @@
+/* server.c: receives what a client asks, has it done, and answers. */
+#include "core/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int (*const serve[ASK_END])(struct session *, struct wire_in *, struct recap_error *) = {
+    [ASK_LIST] = serve_list,
+    [ASK_NAME] = serve_name,
+    [ASK_OPEN] = serve_open,
+    [ASK_CLOSE] = serve_close,
+    [ASK_EXAMINE] = serve_examine,
+    [ASK_SUSPEND] = serve_suspend,
+    [ASK_RESUME] = serve_resume,
+    [ASK_DESTROY] = serve_destroy,
+    [ASK_REQUEST] = serve_request,
+    [ASK_INSTALL] = serve_install,
+    [ASK_REMOVE] = serve_remove,
+    [ASK_DESCRIBE] = serve_describe,
+    [ASK_LABEL] = serve_label,
+    [ASK_CONTENT] = serve_content,
+    [ASK_COMPARE] = serve_compare,
+    [ASK_BIND] = serve_bind,
+    [ASK_LOCAL] = serve_local,
+    [ASK_ADOPT] = serve_adopt,
+    [ASK_REGIONS] = serve_regions,
+    [ASK_READ] = serve_read,
+    [ASK_WRITE] = serve_write,
+    [ASK_THREADS] = serve_threads,
+    [ASK_ATTRIBUTES] = serve_attributes,
+    [ASK_GRAPH] = serve_graph,
+    [ASK_CREATE_PD] = serve_create_pd,
+    [ASK_CREATE] = serve_create,
+    [ASK_TIE] = serve_tie,
+    [ASK_MAP] = serve_map,
+    [ASK_LOAD] = serve_load,
+    [ASK_SET_THREADS] = serve_set_threads,
+    [ASK_SET_ATTRIBUTES] = serve_set_attributes,
+    [ASK_SESSION] = serve_session,
+};
+
+/* A new client, or the old one anew. Until it says the same version it gets no further than this
+ * answer, the beginning of which no version changes. */
+static int hello(struct session *session, struct wire_in *in, struct recap_error *error)
+{
+    const struct core_limits *limits = session->limits;
+    const struct core_stream *stream = session->channel.stream;
+    session_clear(session);
+    uint64_t version = wire_get_number(in);
+    uint64_t frame = version == WIRE_VERSION ? wire_get_number(in) : CORE_FRAME;
+    if (in->failed || frame < 1024)
+        return session_malformed(error);
+    session->given = recap_badge_map_new();
+    if (!session->given)
+        return recap_fail(error, -ENOMEM, "beginning a session");
+    session->channel.frame_out =
+        frame < session->channel.frame_in ? (size_t)frame : session->channel.frame_in;
+    session->greeted = version == WIRE_VERSION;
+    bool carries = stream->send_fd && stream->take_fd && session->ops->local && session->ops->adopt;
+    uint64_t abilities = carries ? CORE_CARRIES : 0;
+    if (carries && session->ops->load && !limits->confined)
+        abilities |= CORE_LOADS;
+    if (carries && limits->session && !limits->confined)
+        abilities |= CORE_HANDS_ON;
+    if (limits->confined)
+        abilities |= CORE_CONFINED;
+    wire_put_number(&session->out, WIRE_VERSION);
+    wire_put_text(&session->out, session->ops->name);
+    wire_put_text(&session->out, session->ops->machine);
+    wire_put_text(&session->out, session->ops->release(session->kernel));
+    wire_put_number(&session->out, session->channel.frame_in);
+    wire_put_number(&session->out, abilities);
+    return 0;
+}
+
+static int perform(struct session *session, const struct wire_message *message,
+                   struct recap_error *error)
+{
+    struct wire_in in = {message->data, message->data + message->length, false};
+    if (message->type == ASK_HELLO)
+        return hello(session, &in, error);
+    if (!session->greeted)
+        return recap_refuse(error, RECAP_FAILED, -EPROTO,
+                            "core speaks version %d of its protocol, and waits for a hello",
+                            WIRE_VERSION);
+    if (message->type == ASK_BYE) {
+        session_clear(session);
+        return 0;
+    }
+    if (message->type >= ASK_END || !serve[message->type])
+        return recap_refuse(error, RECAP_FAILED, -ENOSYS, "core does not know request %u",
+                            message->type);
+    return serve[message->type](session, &in, error);
+}
+
+static int answer(struct session *session, int result, const struct recap_error *error)
+{
+    struct wire_out *out = &session->out;
+    int fd = session->fd;
+    session->fd = -1;
+    if (result == 0 && !out->failed)
+        return wire_send(&session->channel, ANSWER_DONE, session->number, out->data, out->length,
+                         fd);
+    struct recap_error full;
+    recap_fail(&full, result < 0 ? result : -EIO, "serving the request");
+    out->length = 0;
+    if (out->failed) {
+        recap_fail(&full, -ENOMEM, "answering");
+        error = &full;
+        out->failed = false;
+    }
+    wire_put_error(out, error->code < 0 ? error : &full);
+    return wire_send(&session->channel, ANSWER_ERROR, session->number, out->data, out->length, -1);
+}
+
+/* What could not be received whole is answered too, so that the client need not wait. */
+static int refuse_message(struct session *session, int why)
+{
+    struct recap_error error;
+    if (why == -EMSGSIZE)
+        recap_refuse(&error, RECAP_FAILED, why, "the request is larger than core allows a client");
+    else
+        recap_refuse(&error, RECAP_FAILED, why = -EILSEQ,
+                     "the request was damaged on its way to core");
+    session->out.length = 0;
+    return answer(session, why, &error);
+}
+
+/* One request. 1, 0 when the client is gone, or a negative errno. */
+static int serve_one(struct session *session)
+{
+    struct wire_message message = session->pending;
+    int result = 1;
+    if (session->has_pending)
+        session->has_pending = false;
+    else
+        result = wire_receive(&session->channel, &message);
+    if (result == 0)
+        return 0;
+    session->number = message.number;
+    if (result == -EBADMSG || result == -EMSGSIZE) {
+        result = refuse_message(session, result);
+        return result < 0 ? result : 1;
+    }
+    if (result < 0)
+        return result;
+    struct recap_error error = {0};
+    session->out.length = 0;
+    session->fd = -1;
+    result = perform(session, &message, &error);
+    free(message.data);
+    if (session->broken)
+        return -EPIPE;
+    result = answer(session, result, &error);
+    return result < 0 ? result : 1;
+}
+
+int core_serve(struct recap_kernel *kernel, struct core_stream *stream,
+               const struct core_limits *limits)
+{
+    static const struct core_limits none;
+    limits = limits ? limits : &none;
+    size_t frame = limits->frame ? limits->frame : CORE_FRAME;
+    struct session session = {
+        .kernel = kernel,
+        .ops = kernel->ops,
+        .limits = limits,
+        .channel = {.stream = stream,
+                    .frame_in = frame,
+                    .frame_out = frame,
+                    .message_in = limits->memory / 4 + (limits->memory ? frame : 0)},
+        .fd = -1};
+    int result;
+    do
+        result = serve_one(&session);
+    while (result > 0);
+    session_clear(&session);
+    if (session.has_pending)
+        free(session.pending.data);
+    free(session.out.data);
+    wire_channel_clear(&session.channel);
+    return result;
+}

@@ -1,0 +1,120 @@
+/* session.h: what the files of the server share: what core holds for one client. */
+#ifndef RECAP_CORE_SESSION_H
+#define RECAP_CORE_SESSION_H
+
+#include "core/protocol.h"
+#include "core/server.h"
+#include "core/wire.h"
+#include "graph/badge_map.h"
+
+/* A PD that the client opened or created; the client calls it by its place, from 1. */
+struct session_pd {
+    struct recap_pd *pd; /* NULL: closed, the place is free */
+    bool created;        /* and not resumed yet */
+    bool suspended;      /* or created */
+};
+
+struct session {
+    struct recap_kernel *kernel;
+    const struct recap_kernel_ops *ops;
+    const struct core_limits *limits;
+    struct wire_channel channel;
+    bool greeted;
+    struct session_pd *pds;
+    size_t pd_count;
+    struct recap_badge_map *given; /* the badges that the client may name */
+    size_t given_count;
+    /* The graph that the client pushed, and what is being built of it. */
+    struct recap_graph *graph;
+    bool graph_whole;
+    struct recap_creation creation;
+    struct recap_pd **made; /* creation.pds */
+    /* The request that is being served. */
+    uint32_t number;
+    struct wire_out out;
+    int fd;                      /* goes with the answer; -1: none */
+    struct wire_message pending; /* came in place of the content that was asked for */
+    bool has_pending;
+    bool broken; /* the stream failed meanwhile */
+};
+
+/* --- session.c -------------------------------------------------------------------------------- */
+
+/* Lets go of all that the client held. */
+void session_clear(struct session *session);
+/* Lets go of the graph and what was built of it, PDs aside. */
+void session_drop_graph(struct session *session);
+/* A PD by the client's number for it, or NULL with `error` filled. */
+struct session_pd *session_pd(struct session *session, struct wire_in *in,
+                              struct recap_error *error);
+/* The same for what needs a PD that stands still, or one that was created. */
+struct session_pd *session_suspended(struct session *session, struct wire_in *in,
+                                     struct recap_error *error);
+struct session_pd *session_created(struct session *session, struct wire_in *in,
+                                   struct recap_error *error);
+/* Enters a PD: 0 with its number, or -ENOMEM. */
+int session_enter_pd(struct session *session, struct recap_pd *pd, bool created, uint64_t *number,
+                     struct recap_error *error);
+/* From now on the client may name the badge. 0 also for badge 0, or -ENOMEM. */
+int session_give(struct session *session, recap_badge badge, struct recap_error *error);
+/* All badges in a tree. */
+int session_give_tree(struct session *session, const struct recap_value *value,
+                      struct recap_error *error);
+/* Whether the client may name it; if not, `error` is filled with -EACCES. */
+int session_check(struct session *session, recap_badge badge, struct recap_error *error);
+/* An arena within the client's limits, or NULL with `error` filled. */
+struct recap_arena *session_arena(struct session *session, struct recap_error *error);
+/* Whether the answer has no room for more: what is asked for in batches stops there. */
+bool session_full(const struct session *session);
+/* What the client sent cannot be understood. */
+int session_malformed(struct recap_error *error);
+/* A session of one PD may not. */
+int session_refuse_confined(struct session *session, const char *what, struct recap_error *error);
+
+/* --- what a client may ask: each reads `in`, writes session->out, and returns 0 or a negative
+ * errno with `error` filled
+ * -------------------------------------------------------------------------- */
+
+/* serve_pd.c */
+int serve_list(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_name(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_open(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_close(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_examine(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_suspend(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_resume(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_destroy(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_session(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_request(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_install(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_remove(struct session *session, struct wire_in *in, struct recap_error *error);
+
+/* serve_object.c */
+int serve_describe(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_label(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_content(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_compare(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_bind(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_local(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_adopt(struct session *session, struct wire_in *in, struct recap_error *error);
+
+/* serve_memory.c */
+int serve_regions(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_read(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_write(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_threads(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_attributes(struct session *session, struct wire_in *in, struct recap_error *error);
+
+/* serve_creation.c */
+int serve_graph(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_create_pd(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_create(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_tie(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_map(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_load(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_set_threads(struct session *session, struct wire_in *in, struct recap_error *error);
+int serve_set_attributes(struct session *session, struct wire_in *in, struct recap_error *error);
+/* The graph, if it is whole; NULL with `error` filled if not. */
+const struct recap_graph *session_graph(struct session *session, struct recap_error *error);
+
+#endif

@@ -1,0 +1,185 @@
+/* call.c: one request and its answer. */
+#include "kernel/remote/remote.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ATTEMPTS = 4, PIECE = 256 * 1024 };
+
+void remote_answer_clear(struct remote_answer *answer)
+{
+    free(answer->message.data);
+    *answer = (struct remote_answer){0};
+}
+
+const char *remote_word(struct remote_kernel *kernel, const char *text)
+{
+    if (!text)
+        return NULL;
+    for (struct remote_word *word = kernel->words; word; word = word->next)
+        if (strcmp(word->text, text) == 0)
+            return word->text;
+    size_t size = strlen(text) + 1;
+    struct remote_word *word = malloc(sizeof *word + size);
+    if (!word)
+        return NULL;
+    memcpy(word->text, text, size);
+    word->next = kernel->words;
+    kernel->words = word;
+    return word->text;
+}
+
+int remote_nonsense(struct remote_kernel *kernel, struct recap_error *error)
+{
+    kernel->lost = true;
+    return recap_refuse(error, RECAP_FAILED, -EBADMSG,
+                        "what core at %s answers cannot be understood", kernel->address);
+}
+
+/* The stream failed; every further request does too. */
+static int lose(struct remote_kernel *kernel, int why, struct recap_error *error)
+{
+    kernel->lost = true;
+    if (why == 0 || why == -EPIPE)
+        return recap_refuse(error, RECAP_FAILED, -EPIPE, "core at %s is gone", kernel->address);
+    if (why == -ETIMEDOUT) {
+        recap_refuse(error, RECAP_FAILED, why, "core at %s does not answer", kernel->address);
+        return recap_error_remedy(error, "RECAP_DEADLINE=SECONDS in the environment waits longer");
+    }
+    return recap_fail(error, why, "speaking to core at %s", kernel->address);
+}
+
+/* Core builds an object and wants content of the image. */
+static int give_content(struct remote_kernel *kernel, const struct wire_message *wish)
+{
+    struct wire_in in = {wish->data, wish->data + wish->length, false};
+    uint64_t id = wire_get_number(&in);
+    uint64_t offset = wire_get_number(&in);
+    uint64_t size = wire_get_number(&in);
+    const struct recap_creation *creation = kernel->creation;
+    struct wire_out out = {0};
+    size = size < PIECE ? size : PIECE;
+    size = size < kernel->channel.frame_out / 2 ? size : kernel->channel.frame_out / 2;
+    char *buffer = malloc((size_t)size + 1);
+    ssize_t got = -EINVAL;
+    if (!buffer)
+        got = -ENOMEM;
+    else if (wire_done(&in) && creation && creation->content &&
+             recap_graph_object(creation->graph, id))
+        got = creation->content(creation->context, id, offset, buffer, (size_t)size);
+    wire_put_signed(&out, got < 0 ? got : 0);
+    wire_put_bytes(&out, buffer, got > 0 ? (size_t)got : 0);
+    int result = out.failed ? -ENOMEM
+                            : wire_send(&kernel->channel, ANSWER_CONTENT, wish->number, out.data,
+                                        out.length, -1);
+    free(out.data);
+    free(buffer);
+    return result;
+}
+
+/* Waits for the answer to the last request; what is left of others is passed over. 1: it is there;
+ * otherwise as wire_receive. */
+static int await(struct remote_kernel *kernel, struct wire_message *message)
+{
+    for (;;) {
+        int result = wire_receive(&kernel->channel, message);
+        if (result <= 0)
+            return result;
+        bool ours = message->number == kernel->number;
+        if (ours && (message->type == ANSWER_DONE || message->type == ANSWER_ERROR))
+            return 1;
+        if (ours && message->type == ANSWER_WANTS_CONTENT)
+            result = give_content(kernel, message);
+        free(message->data);
+        message->data = NULL;
+        if (result < 0)
+            return result;
+    }
+}
+
+/* Whether asking twice is as asking once. */
+static bool repeatable(uint8_t type)
+{
+    switch (type) {
+    case ASK_HELLO:
+    case ASK_LIST:
+    case ASK_NAME:
+    case ASK_EXAMINE:
+    case ASK_REQUEST:
+    case ASK_DESCRIBE:
+    case ASK_LABEL:
+    case ASK_CONTENT:
+    case ASK_COMPARE:
+    case ASK_REGIONS:
+    case ASK_READ:
+    case ASK_THREADS:
+    case ASK_ATTRIBUTES:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int take_error(struct remote_kernel *kernel, struct remote_answer *answer,
+                      struct recap_error *error)
+{
+    struct recap_error said;
+    wire_get_error(&answer->in, &said);
+    bool understood = wire_done(&answer->in);
+    remote_answer_clear(answer);
+    if (!understood)
+        return remote_nonsense(kernel, error);
+    if (error)
+        *error = said;
+    return said.code;
+}
+
+static int attempt(struct remote_kernel *kernel, uint8_t type, const struct wire_out *out, int fd,
+                   struct remote_answer *answer, struct recap_error *error)
+{
+    kernel->number++;
+    int result = wire_send(&kernel->channel, type, kernel->number, out->data, out->length, fd);
+    if (result < 0)
+        return lose(kernel, result, error);
+    result = await(kernel, &answer->message);
+    if (result == -EBADMSG)
+        return recap_refuse(error, RECAP_FAILED, -EBADMSG,
+                            "the answer of core at %s was damaged on its way", kernel->address);
+    if (result <= 0)
+        return lose(kernel, result, error);
+    answer->in = (struct wire_in){answer->message.data,
+                                  answer->message.data + answer->message.length, false};
+    return answer->message.type == ANSWER_DONE ? 0 : take_error(kernel, answer, error);
+}
+
+int remote_ask(struct remote_kernel *kernel, uint8_t type, struct wire_out *out, int fd,
+               struct remote_answer *answer, struct recap_error *error)
+{
+    int result;
+    *answer = (struct remote_answer){0};
+    kernel->moment += !repeatable(type);
+    if (out->failed)
+        result = recap_fail(error, -ENOMEM, "asking core at %s", kernel->address);
+    else if (kernel->lost)
+        result = lose(kernel, 0, error);
+    else
+        result = attempt(kernel, type, out, fd, answer, error);
+    /* A damaged request was not served (-EILSEQ); a damaged answer can be had again. */
+    for (int again = 1; again < ATTEMPTS && fd < 0 && !kernel->lost &&
+                        (result == -EILSEQ || (result == -EBADMSG && repeatable(type)));
+         again++)
+        result = attempt(kernel, type, out, fd, answer, error);
+    free(out->data);
+    *out = (struct wire_out){0};
+    return result;
+}
+
+int remote_do(struct remote_kernel *kernel, uint8_t type, struct wire_out *out, int fd,
+              struct recap_error *error)
+{
+    struct remote_answer answer;
+    int result = remote_ask(kernel, type, out, fd, &answer, error);
+    remote_answer_clear(&answer);
+    return result;
+}
