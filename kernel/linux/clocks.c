@@ -89,7 +89,8 @@ static int measure(const struct recap_graph *graph, int64_t behind[CLOCK_COUNT],
 {
     for (size_t p = 0; p < graph->pd_count; p++) {
         const struct recap_value *record = recap_member(graph->pds[p].attributes, "clocks");
-        for (size_t i = 0; i < CLOCK_COUNT; i++) {
+        /* Without attributes there is nothing that could be late. */
+        for (size_t i = 0; graph->pds[p].attributes && i < CLOCK_COUNT; i++) {
             int64_t then;
             if (recap_get_number(record, clocks[i].member, &then) < 0 || then < 0)
                 return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "the clocks are malformed");

@@ -93,6 +93,9 @@ class Live:
         self.files = enter(options)
         self.keep = options.keep
         self.folder = tempfile.mkdtemp(prefix="recap-live-")
+        # Where the test was started may be out of reach for what it starts.
+        self.origin = os.getcwd()
+        os.chdir(self.folder)
         self.recap_program = self.bring(options.recap)
         self.started = set()
         self.images = 0
@@ -119,7 +122,7 @@ class Live:
 
     def bring(self, program, name=None):
         """A copy of a program in the test's folder, where every user can run it."""
-        mode, content = self.files[os.path.abspath(program)]
+        mode, content = self.files[os.path.normpath(os.path.join(self.origin, program))]
         copy = self.path(name or os.path.basename(program))
         with open(copy, "wb") as file:
             file.write(content)
