@@ -133,6 +133,17 @@ static int walk(struct listing *listing)
     return 0;
 }
 
+/* On a kernel where a slot counts references, more than one is told. */
+static void print_flags(struct table *table, const struct recap_cap *cap)
+{
+    bool close_on_exec = cap->slot_flags & RECAP_SLOT_CLOSE_ON_EXEC;
+    if (cap->references > 1)
+        table_cell(table, close_on_exec ? "%u references, close-on-exec" : "%u references",
+                   cap->references);
+    else
+        table_cell(table, close_on_exec ? "close-on-exec" : "-");
+}
+
 static int print_table(const struct listing *listing)
 {
     static const char *const heads[] = {"SELECTOR", "KIND",    "RIGHTS",    "FLAGS",
@@ -145,8 +156,7 @@ static int print_table(const struct listing *listing)
         table_cell(table, "%llu", (unsigned long long)entry->selector);
         table_cell(table, "%s", entry->cap.kind);
         table_cell(table, "%s", recap_rights_text(entry->cap.rights, rights, sizeof rights));
-        table_cell(table, "%s",
-                   entry->cap.slot_flags & RECAP_SLOT_CLOSE_ON_EXEC ? "close-on-exec" : "-");
+        print_flags(table, &entry->cap);
         table_cell(table, "%zu", entry->object + 1);
         if (object->holders == 1)
             table_cell(table, "-");
@@ -177,11 +187,12 @@ static int print_json(const struct listing *listing, uint64_t pid)
         const struct entry *entry = &listing->entries[i];
         json_array_append_new(
             capabilities,
-            json_pack("{s:I, s:s, s:o, s:b, s:I, s:o}", "selector", (json_int_t)entry->selector,
-                      "kind", entry->cap.kind, "rights", report_json_rights(entry->cap.rights),
-                      "close_on_exec", (entry->cap.slot_flags & RECAP_SLOT_CLOSE_ON_EXEC) != 0,
-                      "badge", (json_int_t)(entry->object + 1), "refers_to",
-                      report_json_text(listing->objects[entry->object].label)));
+            json_pack("{s:I, s:s, s:o, s:b, s:I, s:I, s:o}", "selector",
+                      (json_int_t)entry->selector, "kind", entry->cap.kind, "rights",
+                      report_json_rights(entry->cap.rights), "close_on_exec",
+                      (entry->cap.slot_flags & RECAP_SLOT_CLOSE_ON_EXEC) != 0, "references",
+                      (json_int_t)entry->cap.references, "badge", (json_int_t)(entry->object + 1),
+                      "refers_to", report_json_text(listing->objects[entry->object].label)));
         json_array_append_new(json_object_get(json_array_get(objects, entry->object), "selectors"),
                               json_integer((json_int_t)entry->selector));
     }

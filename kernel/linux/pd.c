@@ -19,6 +19,19 @@ static bool is_number(const char *name)
     return *name && strspn(name, "0123456789") == strlen(name);
 }
 
+/* Whoever may not trace a process may not list its descriptors either. A thread of the kernel, or a
+ * process that has ended, has no executable. */
+static bool can_open(int proc, const char *id)
+{
+    char path[NAME_MAX + 8], target[1];
+    snprintf(path, sizeof path, "%s/fd", id);
+    if (faccessat(proc, path, R_OK | X_OK, AT_EACCESS) < 0)
+        return false;
+    snprintf(path, sizeof path, "%s/exe", id);
+    return readlinkat(proc, path, target, sizeof target) >= 0;
+}
+
+/* But the caller, which cannot trace itself. */
 int linux_pd_list(struct recap_kernel *kernel, uint64_t **ids, size_t *count,
                   struct recap_error *error)
 {
@@ -30,12 +43,8 @@ int linux_pd_list(struct recap_kernel *kernel, uint64_t **ids, size_t *count,
         return recap_fail(error, -errno, "listing /proc");
     int result = 0;
     for (struct dirent *entry; result == 0 && (entry = readdir(proc));) {
-        char path[sizeof entry->d_name + 16];
-        if (!is_number(entry->d_name))
-            continue;
-        /* Whoever may not trace a process may not list its descriptors either. */
-        snprintf(path, sizeof path, "%s/fd", entry->d_name);
-        if (faccessat(dirfd(proc), path, R_OK | X_OK, AT_EACCESS) < 0)
+        if (!is_number(entry->d_name) || strtol(entry->d_name, NULL, 10) == getpid() ||
+            !can_open(dirfd(proc), entry->d_name))
             continue;
         if (have == room) {
             uint64_t *larger = reallocarray(found, room ? room * 2 : 64, sizeof *larger);
