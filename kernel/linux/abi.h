@@ -63,7 +63,7 @@ struct pm_scan_arg {
 #define MFD_EXEC 0x0010U
 #endif
 
-/* Linux 6.16. */
+/* Linux 6.16: timer_create takes the id from where it would write it. */
 #ifndef PR_TIMER_CREATE_RESTORE_IDS
 #define PR_TIMER_CREATE_RESTORE_IDS 77
 #define PR_TIMER_CREATE_RESTORE_IDS_OFF 0
@@ -114,13 +114,6 @@ struct procmap_query {
 #define PR_GET_MEMORY_MERGE 68
 #endif
 
-/* Linux 6.16: timer_create takes the id from where it would write it. */
-#ifndef PR_TIMER_CREATE_RESTORE_IDS
-#define PR_TIMER_CREATE_RESTORE_IDS 77
-#define PR_TIMER_CREATE_RESTORE_IDS_OFF 0
-#define PR_TIMER_CREATE_RESTORE_IDS_ON 1
-#endif
-
 /* Linux 6.4. */
 #ifndef PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
 #define PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG 0x4210
@@ -131,6 +124,18 @@ struct ptrace_sud_config {
     uint64_t offset;
     uint64_t len;
 };
+#endif
+
+/* Linux 6.9: how an epoll set polls network devices itself. */
+#ifndef EPIOCGPARAMS
+struct epoll_params {
+    uint32_t busy_poll_usecs;
+    uint16_t busy_poll_budget;
+    uint8_t prefer_busy_poll;
+    uint8_t pad;
+};
+#define EPIOCSPARAMS _IOW(0x8A, 0x01, struct epoll_params)
+#define EPIOCGPARAMS _IOR(0x8A, 0x02, struct epoll_params)
 #endif
 
 #endif

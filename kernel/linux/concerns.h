@@ -223,6 +223,18 @@ int linux_layout_record(const struct linux_reading *reading, const struct linux_
 int linux_layout_set(struct linux_pd *pd, const struct recap_value *want,
                      struct recap_error *error);
 
+/* --- memory/barriers.c (process): registrations with membarrier(2) -----------------------------
+ */
+
+struct linux_barriers {
+    size_t registered_call, known_call;
+};
+
+void linux_barriers_ask(const struct linux_reading *reading, struct linux_barriers *asked);
+void linux_barriers_record(const struct linux_reading *reading, const struct linux_barriers *asked,
+                           struct recap_value *state);
+void linux_barriers_set(struct linux_steps *steps, const struct recap_value *want);
+
 /* --- process/session.c (process) -------------------------------------------------------------- */
 
 int linux_session_record(const struct linux_reading *reading, const char *stat,

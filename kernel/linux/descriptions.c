@@ -4,6 +4,7 @@
 #include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/file_locks.h"
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/signal_owner.h"
 
 #include <errno.h>
 #include <string.h>
@@ -63,8 +64,14 @@ static int describe(struct linux_kernel *kernel, recap_badge badge, const struct
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "%s is locked, and locks are only kept of files and directories",
                             subject->description->link);
-    if (subject->kind->describe)
-        return subject->kind->describe(kernel, badge, subject->description, arena, object, error);
+    if (subject->kind->describe) {
+        int result =
+            subject->kind->describe(kernel, badge, subject->description, arena, object, error);
+        if (result < 0 || !subject->description || !object->state)
+            return result;
+        return linux_signal_owner_describe(kernel, badge, subject->description, arena,
+                                           object->state, error);
+    }
     return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "a %s cannot be restored",
                         object->kind);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -96,6 +97,13 @@ static void compare(const struct view *before, const struct view *after)
                   before->program, after->program);
 }
 
+enum { GET_REGISTRATIONS = 1 << 9 }; /* Linux 6.3 */
+
+static long barrier(int command)
+{
+    return syscall(SYS_membarrier, command, 0, 0);
+}
+
 static long number_in(const char *path, int base)
 {
     char text[64];
@@ -152,6 +160,10 @@ int main(void)
     subject_need(brk((char *)sbrk(0) + 12345) == 0, "brk: %m");
     struct sched_param idle = {0};
     subject_need(sched_setscheduler(0, SCHED_BATCH, &idle) == 0, "sched_setscheduler: %m");
+    subject_need(barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0 &&
+                     barrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) == 0,
+                 "membarrier: %m");
+    bool flusher = prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) == 0;
     lower_limits(limits);
     look(&before);
     pid_t pid = getpid(), group = getpgrp(), session = getsid(0);
@@ -183,6 +195,14 @@ int main(void)
     subject_check(number_in("/proc/self/coredump_filter", 16) == 0x21, "coredump_filter is %#lx",
                   number_in("/proc/self/coredump_filter", 16));
     subject_check(prctl(PR_GET_DUMPABLE) == 1, "dumpable is %d", prctl(PR_GET_DUMPABLE));
+    subject_check(barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0,
+                  "private memory barriers fail: %m");
+    long registered = barrier(GET_REGISTRATIONS);
+    subject_check(registered < 0 || registered == (MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |
+                                                   MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED),
+                  "the memory barriers that it is registered for are %#lx", registered);
+    subject_check(!flusher || prctl(PR_GET_IO_FLUSHER, 0, 0, 0, 0) == 1,
+                  "it no longer flushes for others");
     subject_check(getpid() == pid, "process %d became process %d", pid, getpid());
     subject_check((group == pid) == (getpgrp() == pid), "its process group was %d and is %d", group,
                   getpgrp());

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,6 +37,16 @@ static void take(int fd)
     subject_check(read(fd, &value, sizeof value) == sizeof value, "read: %m");
 }
 
+/* As <linux/eventpoll.h> of Linux 6.9 has it. */
+struct polling {
+    uint32_t microseconds;
+    uint16_t budget;
+    uint8_t preferred, pad;
+};
+
+#define SET_POLLING _IOW(0x8A, 0x01, struct polling)
+#define GET_POLLING _IOR(0x8A, 0x02, struct polling)
+
 int main(void)
 {
     int set = epoll_create1(EPOLL_CLOEXEC), inner = epoll_create1(0), crowd = epoll_create1(0);
@@ -59,6 +70,8 @@ int main(void)
         many[i] = eventfd(0, 0);
         add(crowd, many[i], EPOLLIN, (uint64_t)i + 1);
     }
+    struct polling polling = {.microseconds = 77, .budget = 5, .preferred = 1}, now = {0};
+    bool polls = ioctl(crowd, SET_POLLING, &polling) == 0;
 
     subject_ready();
     subject_wait_go();
@@ -83,5 +96,9 @@ int main(void)
     subject_check(epoll_ctl(set, EPOLL_CTL_ADD, plain, &again) < 0, "the plain entry is lost");
     put(many[MANY - 1]);
     subject_check(reported(crowd) == MANY, "an entry of the crowd is lost");
+    subject_check(!polls || (ioctl(crowd, GET_POLLING, &now) == 0 && now.microseconds == 77 &&
+                             now.budget == 5 && now.preferred == 1),
+                  "polling is %u us, %u packets, %s", now.microseconds, now.budget,
+                  now.preferred ? "preferred" : "not preferred");
     return subject_done();
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/sem.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -148,6 +149,32 @@ static void be_elsewhere(void)
         _exit(1);
 }
 
+/* Every process that ever had two threads has a list of what to undo. */
+static void have_threads(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, (void *(*)(void *))(void (*)(void))pause, NULL);
+}
+
+static int semaphores;
+
+static void have_something_undone(void)
+{
+    struct sembuf up = {.sem_op = 1, .sem_flg = SEM_UNDO};
+    if (semop(semaphores, &up, 1) < 0)
+        _exit(1);
+}
+
+static void test_semaphores(void **state)
+{
+    (void)state;
+    semaphores = semget(IPC_PRIVATE, 3, 0600);
+    assert_true(semaphores >= 0);
+    expect(have_threads, NULL);
+    expect(have_something_undone, "SEM_UNDO");
+    assert_int_equal(semctl(semaphores, 0, IPC_RMID), 0);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -183,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_semaphores),
         cmocka_unit_test(test_a_tracer_is_named),
     };
     return cmocka_run_group_tests(tests, enter, leave);

@@ -9,6 +9,7 @@
 #include <linux/perf_event.h>
 #include <mqueue.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,24 @@ static int open_block_device(void)
     return open("/dev/vda", O_RDONLY);
 }
 
+static int open_owned(void)
+{
+    int ends[2];
+    if (pipe(ends) < 0)
+        return -1;
+    close(ends[1]);
+    fcntl(ends[0], F_SETOWN, getppid());
+    return ends[0];
+}
+
+static int open_notified(void)
+{
+    int fd = open("/tmp", O_RDONLY | O_DIRECTORY);
+    fcntl(fd, F_NOTIFY, DN_CREATE | DN_MULTISHOT);
+    signal(SIGIO, SIG_IGN);
+    return fd;
+}
+
 static const struct {
     int (*open)(void);
     const char *name;
@@ -91,7 +110,8 @@ static const struct {
     {open_packet, "packet socket"},        {open_raw, "raw socket"},
     {open_namespace, "network namespace"}, {open_fanotify, "fanotify"},
     {open_secret, "secret memory"},        {open_queue, "message queue"},
-    {open_block_device, "block device"},
+    {open_block_device, "block device"},   {open_owned, "F_SETOWN"},
+    {open_notified, "F_NOTIFY"},
 };
 
 static void test_each_is_refused_by_name(void **state)

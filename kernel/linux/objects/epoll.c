@@ -10,6 +10,7 @@
  * What was ready is found ready again when the set is waited on. An edge-triggered entry that had
  * been reported already is reported once more, which such a waiter has to expect at any time. */
 #include "kernel/linux/objects/apart.h"
+#include "kernel/linux/objects/epoll_polling.h"
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/status_flags.h"
@@ -257,7 +258,6 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
                     const struct linux_description *description, struct recap_arena *arena,
                     struct recap_object *object, struct recap_error *error)
 {
-    (void)badge;
     enum { ATTEMPTS = 4 };
     struct linux_home home = {description->pid, description->fd};
     int result = describe_set(kernel, description, arena, object, error);
@@ -270,7 +270,8 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
             result = describe_set(kernel, again, arena, object, error);
         linux_description_free(again);
     }
-    return result;
+    return result ? result
+                  : linux_epoll_polling_describe(kernel, badge, arena, object->state, error);
 }
 
 static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
@@ -280,6 +281,11 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
     int fd = epoll_create1(EPOLL_CLOEXEC);
     if (fd < 0)
         return recap_fail(error, -errno, "creating an epoll set");
+    int result = linux_epoll_polling_set(fd, object, error);
+    if (result < 0) {
+        close(fd);
+        return result;
+    }
     return linux_status_flags_finish(kernel, fd, object, badge, error);
 }
 

@@ -307,12 +307,8 @@ int linux_socket_options_describe(int fd, struct recap_arena *arena, struct reca
                                   struct recap_error *error)
 {
     struct stat status;
-    struct f_owner_ex owner = {0};
     if (fstat(fd, &status) < 0)
         return recap_fail(error, -errno, "reading a socket");
-    if (fcntl(fd, F_GETOWN_EX, &owner) == 0 && owner.pid)
-        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                            "the socket sends signals to an owner (F_SETOWN)");
     int domain = integer_option(fd, SO_DOMAIN), type = integer_option(fd, SO_TYPE),
         protocol = integer_option(fd, SO_PROTOCOL), locked = integer_option(fd, SO_BUF_LOCK);
     const struct defaults *defaults = defaults_of(domain, type, protocol);

@@ -6,7 +6,7 @@
 
 /* Writes the member "options": those that differ from a fresh socket of the same domain, type and
  * protocol, by the name that socket(7) and its kin give them, and "user" and "group", who owns the
- * socket. Refuses what cannot be read back: an eBPF filter, an owner of signals. */
+ * socket. Refuses what cannot be read back: an eBPF filter. */
 int linux_socket_options_describe(int fd, struct recap_arena *arena, struct recap_value *state,
                                   struct recap_error *error);
 

@@ -1,5 +1,6 @@
 /* status_flags.c: the status flags of a description, in and out of its state. */
 #include "kernel/linux/objects/status_flags.h"
+#include "kernel/linux/objects/signal_owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +10,7 @@ int linux_status_flags_describe(const struct linux_description *description,
                                 struct recap_arena *arena, struct recap_value *state,
                                 struct recap_error *error)
 {
-    if (description->open_flags & O_ASYNC)
+    if (description->open_flags & O_ASYNC && !linux_sends_signals(description))
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "signal-driven input and output (O_ASYNC) is set on it");
     recap_put_hex(arena, state, "flags", description->open_flags);

@@ -4,7 +4,8 @@
 
 #include "kernel/linux/linux.h"
 
-/* Writes the member "flags". Refuses signal-driven input and output, whose owner is not kept. */
+/* Writes the member "flags". O_ASYNC comes back with its owner (signal_owner.c), and is refused of
+ * what has none. */
 int linux_status_flags_describe(const struct linux_description *description,
                                 struct recap_arena *arena, struct recap_value *state,
                                 struct recap_error *error);

@@ -16,6 +16,7 @@ struct work {
     struct linux_timers timers;
     struct linux_limits limits;
     struct linux_layout layout;
+    struct linux_barriers barriers;
 };
 
 static void clear_work(struct work *work)
@@ -34,6 +35,7 @@ static int ask(struct work *work, struct recap_error *error)
     linux_traits_ask(reading, LINUX_TRAIT_DUMPABLE, &work->dumpable);
     linux_actions_ask(reading, &work->actions);
     linux_layout_ask(reading, &work->layout);
+    linux_barriers_ask(reading, &work->barriers);
     linux_limits_ask(reading, &work->limits);
     return linux_timers_ask(reading, &work->timers, error);
 }
@@ -51,6 +53,7 @@ static int record(struct work *work, struct recap_value *state, struct recap_err
     linux_traits_record(reading, LINUX_TRAIT_PROCESS, &work->traits, state);
     linux_traits_record(reading, LINUX_TRAIT_DUMPABLE, &work->dumpable, state);
     linux_actions_record(reading, &work->actions, state);
+    linux_barriers_record(reading, &work->barriers, state);
     int result = linux_pending_record(reading, true, state, error);
     if (result == 0)
         result = linux_timers_record(reading, &work->timers, state, error);

@@ -6,6 +6,7 @@
  * that can take recap's own rights over the process away (dumpable) just before them.
  */
 #include "kernel/linux/concerns.h"
+#include "kernel/linux/objects/signal_owner.h"
 #include "kernel/linux/threads/waits.h"
 
 #include <errno.h>
@@ -51,6 +52,7 @@ static int plan_process(struct work *work, size_t thread, struct linux_steps *st
         result = linux_actions_set(steps, want, work->have, work->error);
     if (result == 0)
         result = linux_traits_set(steps, LINUX_TRAIT_PROCESS, want, work->have, work->error);
+    linux_barriers_set(steps, want);
     return result;
 }
 
@@ -77,6 +79,12 @@ static int plan_after_credentials(struct work *work, size_t thread, struct linux
         result =
             linux_pending_set(steps, work->pd, thread, true, work->image->attributes, work->error);
     return result;
+}
+
+static int plan_owners(struct work *work, size_t thread, struct linux_steps *steps)
+{
+    (void)thread;
+    return linux_signal_owners_set(steps, work->pd, work->graph, work->error);
 }
 
 static int plan_dumpable(struct work *work, size_t thread, struct linux_steps *steps)
@@ -123,6 +131,8 @@ static int set_all(struct work *work)
         result = each_thread(work, threads, plan_credentials);
     if (result == 0)
         result = each_thread(work, threads, plan_after_credentials);
+    if (result == 0)
+        result = each_thread(work, 1, plan_owners);
     if (result == 0)
         result = each_thread(work, 1, plan_dumpable);
     if (result == 0)

@@ -134,6 +134,8 @@ int linux_examine(struct recap_pd *base, struct recap_refusals *refusals, struct
     if (result == 0)
         result = linux_examine_threads(&examine);
     if (result == 0)
+        result = linux_examine_semaphores(&examine);
+    if (result == 0)
         result = linux_examine_relatives(&examine);
     if (result < 0)
         return linux_examine_say(&examine, result);

@@ -16,6 +16,8 @@ struct linux_examine {
 int linux_examine_namespaces(struct linux_examine *examine);
 /* examine_threads.c: threads that differ in what a process otherwise shares, or cannot be made. */
 int linux_examine_threads(struct linux_examine *examine);
+/* examine_semaphores.c: semaphores that its end would change. */
+int linux_examine_semaphores(struct linux_examine *examine);
 /* examine_relatives.c: children, and processes that share memory or descriptors with it. */
 int linux_examine_relatives(struct linux_examine *examine);
 
