@@ -214,7 +214,7 @@ int caps_command(int argc, char **argv)
         "\vExamples:\n"
         "  recap caps 1234\n"
         "  recap caps --json 1234 | jq '.objects[] | select(.selectors | length > 1)'\n",
-        NULL,
+        core_option,
         NULL,
         NULL};
     struct arguments arguments = {0};

@@ -1,8 +1,11 @@
 /* check.c: recap check: what this kernel and this user can do. */
 #include "cli/command.h"
 #include "cli/report.h"
+#include "cli/session.h"
+#include "kernel/kernel.h"
 #include "kernel/linux/probes/probes.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -103,6 +106,30 @@ static int run(bool json, pid_t child)
     return status ? status : works ? 0 : RECAP_UNSUPPORTED;
 }
 
+/* Of a core it says which kernel it serves; what that one can do is tried where it runs. */
+static int check_core(bool json)
+{
+    __attribute__((cleanup(session_close))) struct session session = {0};
+    uint64_t *ids = NULL;
+    size_t count = 0;
+    int result = session_open(&session, 0);
+    if (result == 0)
+        result = recap_pd_list(session.kernel, &ids, &count, &session.error);
+    if (result < 0)
+        return report_failure(json, &session.error, NULL);
+    free(ids);
+    const struct recap_kernel_ops *ops = session.kernel->ops;
+    const char *release = ops->release(session.kernel);
+    if (json)
+        return report_json(json_pack("{s:o, s:s, s:s, s:o, s:I}", "core",
+                                     report_json_text(core_address()), "kernel", ops->name,
+                                     "machine", ops->machine, "release", report_json_text(release),
+                                     "pds", (json_int_t)count));
+    printf("core at %s serves %s %s on %s; you may open %zu PDs there\n", core_address(), ops->name,
+           release, ops->machine, count);
+    return 0;
+}
+
 int check_command(int argc, char **argv)
 {
     static const struct argp_option options[] = {
@@ -117,11 +144,13 @@ int check_command(int argc, char **argv)
         "\vExamples:\n"
         "  recap check\n"
         "  recap check --json | jq '.probes[] | select(.available | not)'\n",
-        NULL,
+        core_option,
         NULL,
         NULL};
     bool json = false;
     argp_parse(&argp, argc, argv, 0, NULL, &json);
+    if (core_address())
+        return check_core(json);
 
     pid_t child;
     int result = linux_probe_child(&child);

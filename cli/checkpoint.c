@@ -183,7 +183,7 @@ int checkpoint_command(int argc, char **argv)
         "  recap checkpoint -o db.recap 1234\n"
         "  recap checkpoint --leave-running --external 7 1234\n"
         "  recap checkpoint -o pair.recap 1234 1235\n",
-        NULL,
+        core_option,
         NULL,
         NULL};
     struct arguments arguments = {.externals = calloc((size_t)argc, sizeof(struct recap_place)),

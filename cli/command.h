@@ -12,12 +12,14 @@
 int caps_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int checkpoint_command(int argc, char **argv);
+int core_command(int argc, char **argv);
 int graph_command(int argc, char **argv);
 int install_command(int argc, char **argv);
 int ls_command(int argc, char **argv);
 int remove_command(int argc, char **argv);
 int request_command(int argc, char **argv);
 int restore_command(int argc, char **argv);
+int session_command(int argc, char **argv);
 int show_command(int argc, char **argv);
 int verify_command(int argc, char **argv);
 
@@ -35,7 +37,19 @@ enum option_key {
     OPTION_LEAVE_RUNNING,
     OPTION_NAMESPACE,
     OPTION_PIDFILE,
+    OPTION_CORE,
+    OPTION_LISTEN,
+    OPTION_CLIENTS,
+    OPTION_MEMORY,
+    OPTION_PATIENCE,
 };
+
+/* --core ADDRESS, which every command knows: a child of its parser. */
+extern const struct argp_child core_option[];
+/* Where core is: as --core or RECAP_CORE says; NULL: this process is its own core. */
+const char *core_address(void);
+/* As --core before the command says it. */
+void core_address_set(const char *address);
 
 /* A decimal number and nothing else: no sign, no space, no overflow. */
 bool parse_number(const char *text, uint64_t *number);

@@ -164,7 +164,7 @@ int graph_command(int argc, char **argv)
         "\vExamples:\n"
         "  recap graph 1234 -o process.svg\n"
         "  recap graph db.recap | dot -Tpdf >graph.pdf\n",
-        NULL,
+        core_option,
         NULL,
         NULL};
     struct arguments arguments = {0};

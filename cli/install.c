@@ -78,7 +78,7 @@ int install_command(int argc, char **argv)
         "  recap install 1234 1 path:app.log,append,create  its standard output\n"
         "  recap install 1234 2 null                        its standard error\n"
         "  recap install 1234 9 pid:1235:4                  what 1235 holds at 4\n",
-        NULL,
+        core_option,
         NULL,
         NULL};
     struct arguments arguments = {0};

@@ -93,7 +93,7 @@ int ls_command(int argc, char **argv)
         "\vExamples:\n"
         "  recap ls\n"
         "  recap ls --json | jq '.pds[] | select(.name == \"redis-server\").pd'\n",
-        NULL,
+        core_option,
         NULL,
         NULL};
     struct arguments arguments = {0};

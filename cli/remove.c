@@ -42,7 +42,7 @@ int remove_command(int argc, char **argv)
         "Take the capability at SELECTOR away from a running process, as if it had closed it."
         "\vExample:\n"
         "  recap remove 1234 7\n",
-        NULL,
+        core_option,
         NULL,
         NULL};
     struct arguments arguments = {0};

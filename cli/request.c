@@ -123,7 +123,7 @@ int request_command(int argc, char **argv)
         "  recap request 1234 7\n"
         "  recap request 1234 7 -- sh -c 'cat /proc/self/fdinfo/3'\n"
         "  recap request 1234 5 -- python3 -c 'import os; print(os.fstat(3))'\n",
-        NULL,
+        core_option,
         NULL,
         NULL};
     struct arguments arguments = {0};

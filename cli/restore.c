@@ -160,8 +160,9 @@ static int open_image(struct restoration *restoration, const struct arguments *a
     restoration->binding_count = arguments->binding_count;
     for (size_t i = 0; i < arguments->binding_count; i++)
         restoration->bindings[i] = arguments->bindings[i];
-    /* Standing in for one process is possible, for several it is not. */
-    restoration->detach = arguments->detach || graph->pd_count > 1;
+    /* Standing in for one process is possible, for several it is not, nor for a child of core's. */
+    bool remote = recap_is_remote(restoration->session.kernel);
+    restoration->detach = arguments->detach || remote || graph->pd_count > 1;
     if (!restoration->detach && isatty(STDIN_FILENO) && wants_terminal(restoration))
         return bind_relay(restoration);
     return 0;
@@ -242,7 +243,9 @@ static int tell(const struct restoration *restoration, const struct arguments *a
         report_note("the clocks of this system stand %lld s behind the image's: process %llu lives "
                     "in a time namespace of its own, where they go on from there",
                     (long long)(moved / 1000000000), pid);
-    if (restoration->detach && !arguments->detach)
+    if (restoration->detach && !arguments->detach && recap_is_remote(restoration->session.kernel))
+        report_note("what core restores runs in the background");
+    else if (restoration->detach && !arguments->detach)
         report_note("the image holds %zu processes: they run in the background",
                     restoration->pd_count);
     for (size_t i = 0; restoration->detach && i < restoration->pd_count; i++) {
@@ -322,7 +325,7 @@ int restore_command(int argc, char **argv)
         "  recap restore db.recap\n"
         "  recap restore --detach --pidfile db.pid db.recap\n"
         "  recap restore --bind 7=tcp:10.0.0.5:5432 app.recap\n",
-        NULL,
+        core_option,
         NULL,
         NULL};
     struct arguments arguments = {.bindings = calloc((size_t)argc, sizeof(struct recap_binding))};

@@ -1,12 +1,15 @@
 /* session.c: what every command on a live process begins and ends with. */
 #include "cli/session.h"
+#include "cli/command.h"
 
 #include <errno.h>
 #include <string.h>
 
 int session_open(struct session *session, uint64_t pid)
 {
-    int result = recap_kernel_open(&session->kernel, &session->error);
+    const char *core = core_address();
+    int result = core ? recap_core_open(core, &session->kernel, &session->error)
+                      : recap_kernel_open(&session->kernel, &session->error);
     if (result == 0 && pid)
         result = recap_pd_open(session->kernel, pid, &session->pd, &session->error);
     return result;

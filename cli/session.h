@@ -10,7 +10,8 @@ struct session {
     struct recap_error error;
 };
 
-/* Opens the kernel and, unless it is 0, the process `pid`. 0 or a negative errno. */
+/* Opens the kernel, or the core that --core names, and, unless it is 0, the process `pid`. 0 or a
+ * negative errno. */
 int session_open(struct session *session, uint64_t pid);
 /* For the cleanup attribute. */
 void session_close(struct session *session);

@@ -123,7 +123,7 @@ int show_command(int argc, char **argv)
         "\vExamples:\n"
         "  recap show db.recap\n"
         "  recap show --json db.recap | jq '.objects[].kind'\n",
-        NULL,
+        core_option,
         NULL,
         NULL};
     struct arguments arguments = {0};

@@ -85,7 +85,7 @@ int verify_command(int argc, char **argv)
         "if they are equal, 1 if they differ."
         "\vExample:\n"
         "  recap verify db.recap 1234\n",
-        NULL,
+        core_option,
         NULL,
         NULL};
     struct arguments arguments = {.pids = calloc((size_t)argc, sizeof(uint64_t))};

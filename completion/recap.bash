@@ -22,12 +22,13 @@ _recap() {
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "ls caps request install remove checkpoint restore verify \
-            show graph check --help --version" -- "$current")
+            show graph core session check --core --help --version" -- "$current")
         return
     fi
     case $command in
     ls | caps | request) options="--json" ;;
-    remove) options= ;;
+    remove | session) options= ;;
+    core) options="--listen --clients --memory --patience" ;;
     install) options="--close-on-exec" ;;
     checkpoint) options="--output --leave-running --dry-run --external --json" ;;
     restore) options="--bind --detach --lazy --namespace --pidfile --json" ;;
@@ -41,7 +42,7 @@ _recap() {
         compopt -o filenames
         return
         ;;
-    --bind | --external) return ;;
+    --bind | --external | --listen | --clients | --memory | --patience) return ;;
     esac
     if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options --help --usage" -- "$current")
@@ -51,7 +52,7 @@ _recap() {
     for ((i = 2; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-        -o | --output | --pidfile | --bind | --external) i=$((i + 1)) ;;
+        -o | --output | --pidfile | --bind | --external | --core) i=$((i + 1)) ;;
         -*) ;;
         *)
             place=$((place + 1))
@@ -60,7 +61,7 @@ _recap() {
         esac
     done
     case $command:$place in
-    caps:0 | request:0 | install:0 | remove:0 | checkpoint:* | verify:[1-9]*)
+    caps:0 | session:0 | request:0 | install:0 | remove:0 | checkpoint:* | verify:[1-9]*)
         mapfile -t COMPREPLY < <(compgen -W "$(_recap_pids)" -- "$current")
         ;;
     request:1 | install:1 | remove:1)
@@ -76,7 +77,7 @@ _recap() {
             mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$(_recap_pids)" -- "$current")
         compopt -o filenames
         ;;
-    request:*)
+    request:* | session:*)
         mapfile -t COMPREPLY < <(compgen -c -- "$current")
         ;;
     esac

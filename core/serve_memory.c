@@ -97,8 +97,8 @@ int serve_threads(struct session *session, struct wire_in *in, struct recap_erro
     return result;
 }
 
-/* Attributes may name selectors (which of them is the terminal of the session): a backend finds the
- * slots in the graph, as it does when the engine asks. */
+/* Attributes may depend on selectors (which of them is the terminal of the session) and on threads:
+ * a backend finds both in the graph, as it does when the engine asks. */
 static int enter_slots(struct session *session, struct recap_pd *pd, struct recap_graph *graph,
                        struct recap_error *error)
 {
@@ -129,6 +129,8 @@ int serve_attributes(struct session *session, struct wire_in *in, struct recap_e
         return -EBADF;
     struct recap_pd_image *image = &graph->pds[0];
     int result = enter_slots(session, pd->pd, graph, error);
+    if (result == 0)
+        result = session->ops->threads(pd->pd, graph, image, error);
     if (result == 0)
         result = session->ops->attributes(pd->pd, graph, image, error);
     if (result == 0)

@@ -144,11 +144,7 @@ int serve_session(struct session *session, struct wire_in *in, struct recap_erro
     if (result == 0 && !limits->session)
         result = recap_refuse(error, RECAP_FAILED, -EOPNOTSUPP, "this core hands on no sessions");
     if (result == 0)
-        result = limits->session(limits->context, pd->pd->id, &session->fd, error);
-    struct recap_cap cap;
-    /* Its id was this PD's all the time only if it has not ended by now. */
-    if (result == 0)
-        result = session->ops->request(pd->pd, 0, &cap, NULL, error);
+        result = limits->session(limits->context, pd->pd, &session->fd, error);
     return result;
 }
 

@@ -22,8 +22,8 @@ struct core_limits {
      * and can bind nothing by name. */
     uint64_t confined;
     /* Yields a stream's end on which a session of that one PD is served, as a descriptor that the
-     * caller closes. NULL: core cannot hand on sessions. */
-    int (*session)(void *context, uint64_t id, int *fd, struct recap_error *error);
+     * stream takes over. NULL: core cannot hand on sessions. */
+    int (*session)(void *context, struct recap_pd *pd, int *fd, struct recap_error *error);
     void *context;
 };
 

@@ -12,6 +12,11 @@ int recap_kernel_open(struct recap_kernel **kernel, struct recap_error *error)
     return recap_linux_open(kernel, error);
 }
 
+int recap_core_open(const char *address, struct recap_kernel **kernel, struct recap_error *error)
+{
+    return recap_remote_open(address, kernel, error);
+}
+
 void recap_kernel_close(struct recap_kernel *kernel)
 {
     if (kernel)

@@ -29,6 +29,13 @@ struct recap_pd;
  * ENOMEM. */
 int recap_kernel_open(struct recap_kernel **kernel, struct recap_error *error);
 
+/* Reaches a kernel through a core that serves it, at `address`: "unix:PATH" (recap-core(1)),
+ * "serial:PATH" (a line to another machine), "fd:N" (a session that was handed on; the descriptor
+ * stays the caller's). Everything below works as on the kernel itself, with the rights that core
+ * gives the caller: see recap-protocol(7). Errors: those of connect(2) and open(2); EPROTO, core
+ * speaks another version; ETIMEDOUT, nobody answers. EPIPE, from any function: core is gone. */
+int recap_core_open(const char *address, struct recap_kernel **kernel, struct recap_error *error);
+
 /* Closes it; badges are void afterwards. PDs have to be closed before. Accepts NULL. */
 void recap_kernel_close(struct recap_kernel *kernel);
 

@@ -101,5 +101,5 @@ bool recap_linux_in_namespace(const struct recap_kernel *kernel)
 
 int64_t recap_linux_clocks_moved(const struct recap_kernel *kernel)
 {
-    return ((const struct linux_kernel *)kernel)->clocks_moved_ns;
+    return kernel->ops == &linux_ops ? ((const struct linux_kernel *)kernel)->clocks_moved_ns : 0;
 }

@@ -86,7 +86,9 @@ static int await(struct remote_kernel *kernel, struct wire_message *message)
         int result = wire_receive(&kernel->channel, message);
         if (result <= 0)
             return result;
-        bool ours = message->number == kernel->number;
+        /* Number 0: core says it to whoever is there, as that it takes no more clients. */
+        bool ours = message->number == kernel->number ||
+                    (message->type == ANSWER_ERROR && !message->number);
         if (ours && (message->type == ANSWER_DONE || message->type == ANSWER_ERROR))
             return 1;
         if (ours && message->type == ANSWER_WANTS_CONTENT)
