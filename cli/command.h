@@ -16,11 +16,13 @@ int core_command(int argc, char **argv);
 int graph_command(int argc, char **argv);
 int install_command(int argc, char **argv);
 int ls_command(int argc, char **argv);
+int pack_command(int argc, char **argv);
 int remove_command(int argc, char **argv);
 int request_command(int argc, char **argv);
 int restore_command(int argc, char **argv);
 int session_command(int argc, char **argv);
 int show_command(int argc, char **argv);
+int unpack_command(int argc, char **argv);
 int verify_command(int argc, char **argv);
 
 /* --- arguments.c ------------------------------------------------------------------------------ */

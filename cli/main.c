@@ -21,6 +21,8 @@ static const struct command {
     {"restore", restore_command, "bring a process back from an image"},
     {"verify", verify_command, "compare running processes with an image"},
     {"show", show_command, "show what an image holds"},
+    {"pack", pack_command, "write an image as one stream"},
+    {"unpack", unpack_command, "make an image of such a stream"},
     {"graph", graph_command, "draw the capability graph of an image or a process"},
     {"core", core_command, "serve PDs to clients: be their core"},
     {"session", session_command, "run a command that may reach one PD and no other"},

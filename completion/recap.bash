@@ -22,18 +22,18 @@ _recap() {
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "ls caps request install remove checkpoint restore verify \
-            show graph core session check --core --help --version" -- "$current")
+            show pack unpack graph core session check --core --help --version" -- "$current")
         return
     fi
     case $command in
     ls | caps | request) options="--json" ;;
-    remove | session) options= ;;
+    remove | session | unpack) options= ;;
     core) options="--listen --clients --memory --patience" ;;
     install) options="--close-on-exec" ;;
     checkpoint) options="--output --leave-running --dry-run --external --json" ;;
     restore) options="--bind --detach --lazy --namespace --pidfile --json" ;;
     verify | show | check) options="--json" ;;
-    graph) options="--output" ;;
+    graph | pack) options="--output" ;;
     *) return ;;
     esac
     case $previous in
@@ -71,10 +71,14 @@ _recap() {
         mapfile -t COMPREPLY < <(compgen -W "path: fd: pid: unix: tcp: null" -- "$current")
         compopt -o nospace
         ;;
-    restore:0 | verify:0 | show:0 | graph:0)
+    restore:0 | verify:0 | show:0 | pack:0 | graph:0)
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         [ "$command" = graph ] &&
             mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$(_recap_pids)" -- "$current")
+        compopt -o filenames
+        ;;
+    unpack:*)
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
         compopt -o filenames
         ;;
     request:* | session:*)

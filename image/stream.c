@@ -126,9 +126,27 @@ static int read_all(const struct stream *stream, void *data, size_t size)
     return 0;
 }
 
-static int unpack_file(const struct stream *stream, int directory, const struct tar_entry *entry)
+static bool is_zero(const unsigned char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i])
+            return false;
+    return true;
+}
+
+/* What fills the last block of a file. */
+static int read_padding(const struct stream *stream, uint64_t size)
 {
     unsigned char padding[TAR_BLOCK];
+    int result = read_all(stream, padding, tar_padding(size));
+    if (result < 0 || is_zero(padding, tar_padding(size)))
+        return result;
+    return recap_refuse(stream->error, RECAP_DAMAGED, -EINVAL, "image %s was damaged on its way",
+                        stream->path);
+}
+
+static int unpack_file(const struct stream *stream, int directory, const struct tar_entry *entry)
+{
     int fd = image_place_file(directory, entry->name);
     if (fd == -EEXIST)
         return recap_refuse(stream->error, RECAP_DAMAGED, -EINVAL, "image %s comes with %s twice",
@@ -145,7 +163,7 @@ static int unpack_file(const struct stream *stream, int directory, const struct 
     }
     if (fd >= 0)
         close(fd);
-    return result ? result : read_all(stream, padding, tar_padding(entry->size));
+    return result ? result : read_padding(stream, entry->size);
 }
 
 /* The directory of the image itself, which is there, or the one of contents. */
@@ -157,14 +175,6 @@ static int unpack_directory(const struct stream *stream, int directory, const ch
     if (strcmp(name, IMAGE_OBJECTS) != 0 || mkdirat(directory, name, 0700) == 0 || errno == EEXIST)
         return 0;
     return recap_fail(stream->error, -errno, "making %s of image %s", name, stream->path);
-}
-
-static bool is_end(const unsigned char block[TAR_BLOCK])
-{
-    for (size_t i = 0; i < TAR_BLOCK; i++)
-        if (block[i])
-            return false;
-    return true;
 }
 
 static int unpack_entry(const struct stream *stream, int directory,
@@ -191,7 +201,7 @@ static int unpack_all(const struct stream *stream, int directory)
     unsigned char block[TAR_BLOCK];
     for (;;) {
         int result = read_all(stream, block, sizeof block);
-        if (result == 0 && is_end(block))
+        if (result == 0 && is_zero(block, sizeof block))
             return 0;
         if (result == 0)
             result = unpack_entry(stream, directory, block);

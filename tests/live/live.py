@@ -156,9 +156,10 @@ class Live:
 
     def run(self, *arguments, status=0, timeout=60, **more):
         """Runs recap; its output as text. Another exit status than `status` is wrong."""
+        more.setdefault("stdin", subprocess.DEVNULL)
         result = subprocess.run([self.recap_program, *map(str, arguments)], text=True,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, timeout=timeout, **more)
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
+                                **more)
         if result.returncode != status:
             raise Wrong(f"recap {' '.join(map(str, arguments))}: exit status {result.returncode} "
                         f"instead of {status}\n{result.stdout}{result.stderr}")

@@ -1,0 +1,79 @@
+/* pack.c: recap pack: an image as one stream, to be kept or sent elsewhere. */
+#include "cli/command.h"
+#include "cli/report.h"
+#include "image/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+struct arguments {
+    const char *image;
+    const char *output; /* NULL: standard output */
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case 'o':
+        arguments->output = strcmp(text, "-") == 0 ? NULL : text;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0)
+            argp_usage(state);
+        arguments->image = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!arguments->image)
+            argp_usage(state);
+        if (!arguments->output && isatty(STDOUT_FILENO))
+            argp_error(state, "a terminal cannot take an image; name a file with -o, or a pipe");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* A whole file or none: like an image, it is as secret as the memory in it. */
+static int pack_to_file(const char *image, const char *output, struct recap_error *error)
+{
+    int fd = open(output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return recap_fail(error, -errno, "making %s", output);
+    int result = recap_image_pack(image, fd, error);
+    if (result == 0 && fsync(fd) < 0 && errno != EINVAL)
+        result = recap_fail(error, -errno, "syncing %s", output);
+    if (close(fd) < 0 && result == 0)
+        result = recap_fail(error, -errno, "writing %s", output);
+    if (result < 0)
+        unlink(output);
+    return result;
+}
+
+int pack_command(int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        {"output", 'o', "FILE", 0, "Write to FILE, which may not exist yet (-: standard output)",
+         0},
+        {0}};
+    static const struct argp argp = {
+        options,
+        parse,
+        "IMAGE",
+        "Write an image as one stream, a tar archive, to standard output or a file. `recap unpack` "
+        "makes it an image again, and checks all of it."
+        "\vExamples:\n"
+        "  recap pack -o db.tar db.recap\n"
+        "  recap pack db.recap | ssh elsewhere recap unpack db.recap\n",
+        NULL,
+        NULL,
+        NULL};
+    struct arguments arguments = {0};
+    struct recap_error error = {0};
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    int result = arguments.output ? pack_to_file(arguments.image, arguments.output, &error)
+                                  : recap_image_pack(arguments.image, STDOUT_FILENO, &error);
+    return result < 0 ? report_failure(false, &error, NULL) : 0;
+}
