@@ -51,8 +51,8 @@ enum protocol_answer {
 /* What core says of itself in its hello. */
 enum protocol_ability {
     CORE_CARRIES = 1 << 0,  /* descriptors cross */
-    CORE_LOADS = 1 << 1,    /* and a core file can be loaded from one */
-    CORE_HANDS_ON = 1 << 2, /* and sessions of one PD are handed on */
+    CORE_LOADS = 1 << 1,    /* memory is filled from a core file that crosses, and not by writing */
+    CORE_HANDS_ON = 1 << 2, /* sessions of one PD are handed on */
     CORE_CONFINED = 1 << 3, /* this is one */
 };
 

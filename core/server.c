@@ -59,7 +59,7 @@ static int hello(struct session *session, struct wire_in *in, struct recap_error
     session->greeted = version == WIRE_VERSION;
     bool carries = stream->send_fd && stream->take_fd && session->ops->local && session->ops->adopt;
     uint64_t abilities = carries ? CORE_CARRIES : 0;
-    if (carries && session->ops->load && !limits->confined)
+    if (session->ops->load)
         abilities |= CORE_LOADS;
     if (carries && limits->session && !limits->confined)
         abilities |= CORE_HANDS_ON;

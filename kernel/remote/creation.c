@@ -95,6 +95,11 @@ int remote_pd_create(struct recap_kernel *base, const struct recap_graph *graph,
                      struct recap_error *error)
 {
     struct remote_kernel *kernel = remote_kernel(base);
+    if ((kernel->abilities & CORE_LOADS) && !(kernel->abilities & CORE_CARRIES))
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "core at %s fills memory from the image itself, which does not cross "
+                            "this connection",
+                            kernel->address);
     size_t index = (size_t)(plan - graph->pds);
     bool again = kernel->graph == graph->serial && kernel->made[index];
     int result = again ? push_anew(kernel, graph, error) : remote_push(kernel, graph, error);

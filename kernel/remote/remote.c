@@ -111,7 +111,7 @@ static int read_hello(struct remote_kernel *kernel, struct wire_in *in, struct r
     if (frame < kernel->channel.frame_out)
         kernel->channel.frame_out = (size_t)frame;
     if (!kernel->channel.stream->take_fd || !kernel->channel.stream->send_fd)
-        kernel->abilities = 0;
+        kernel->abilities &= ~(uint64_t)(CORE_CARRIES | CORE_HANDS_ON);
     kernel->ops.name = kernel->name;
     kernel->ops.machine = kernel->machine;
     if (!(kernel->abilities & CORE_LOADS))

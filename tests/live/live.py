@@ -129,6 +129,12 @@ class Live:
         os.chmod(copy, mode & 0o777)
         return copy
 
+    def bring_text(self, name, content):
+        """A file in the test's folder that every user can read."""
+        with open(self.path(name), "w") as file:
+            file.write(content)
+        os.chmod(self.path(name), 0o644)
+
     def path(self, name):
         return os.path.join(self.folder, name)
 
@@ -172,6 +178,16 @@ class Live:
         process = subprocess.Popen(command, start_new_session=True, pass_fds=pass_fds, **more)
         self.started.add(process.pid)
         return process.pid
+
+    def start_core(self, *options, name="core", **more):
+        """A core that listens on a socket in the test's folder. Its address."""
+        path = self.path(name)
+        command = [self.recap_program, "core", "--listen", f"unix:{path}", *map(str, options)]
+        self.core = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                     **more)
+        self.started.add(self.core.pid)
+        wait_for(lambda: os.path.exists(path), "core does not listen")
+        return f"unix:{path}"
 
     def space(self, pid):
         """The capability space as far as it has to be the same after a restore: badges number
