@@ -241,7 +241,10 @@ int recap_image_commit(struct recap_image_writer *writer, struct recap_graph *gr
 {
     __attribute__((cleanup(clear_commit))) struct commit commit = {
         .writer = writer, .graph = graph, .error = error, .graph_fd = -1, .manifest_fd = -1};
-    int result = match_contents(&commit);
+    int result = image_writer_drop_spare(writer);
+    if (result < 0)
+        return image_write_failed(writer, result, "its files", error);
+    result = match_contents(&commit);
     if (result == 0)
         result = check_graph(&commit);
     if (result == 0)

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,18 +29,43 @@ int image_write_failed(const struct recap_image_writer *writer, int code, const 
     return code;
 }
 
+/* No PD has this id: until it is a core, the spare file has a name that no core has. */
+static const uint64_t spare_id = UINT64_MAX;
+
+static int make_spare(struct recap_image_writer *writer, struct recap_error *error)
+{
+    char name[IMAGE_NAME_SIZE];
+    image_name_core(spare_id, name);
+    writer->spare = image_place_file(writer->place.directory, name);
+    return writer->spare < 0 ? image_write_failed(writer, writer->spare, name, error) : 0;
+}
+
+int image_writer_drop_spare(struct recap_image_writer *writer)
+{
+    char name[IMAGE_NAME_SIZE];
+    if (writer->spare < 0)
+        return 0;
+    image_name_core(spare_id, name);
+    close(writer->spare);
+    writer->spare = -1;
+    return unlinkat(writer->place.directory, name, 0) < 0 ? -errno : 0;
+}
+
 int recap_image_create(const char *path, struct recap_image_writer **result,
                        struct recap_error *error)
 {
     struct recap_image_writer *writer = calloc(1, sizeof *writer);
     if (!writer)
         return recap_fail(error, -ENOMEM, "making image %s", path);
-    writer->place.parent = writer->place.directory = writer->objects = writer->content.fd = -1;
+    writer->place.parent = writer->place.directory = -1;
+    writer->spare = writer->objects = writer->content.fd = -1;
     int failed = 0;
     if (!(writer->pipeline = pipeline_new()))
         failed = recap_fail(error, -ENOMEM, "making image %s", path);
     else
         failed = image_place_make(path, &writer->place, error);
+    if (failed == 0)
+        failed = make_spare(writer, error);
     if (failed < 0)
         recap_image_discard(writer);
     else
@@ -91,7 +117,9 @@ int recap_image_begin_core(struct recap_image_writer *writer, struct recap_pd_im
     if (!core)
         return image_write_failed(writer, -ENOMEM, name, error);
     core->layout = layout;
-    core->fd = image_place_file(writer->place.directory, name);
+    core->spare = writer->spare >= 0;
+    core->fd = core->spare ? writer->spare : image_place_file(writer->place.directory, name);
+    writer->spare = -1;
     if (core->fd < 0)
         return image_write_failed(writer, core->fd, name, error);
     core_layout_header(&core->layout, header);
@@ -144,6 +172,12 @@ int recap_image_end_core(struct recap_image_writer *writer, const struct recap_g
         return recap_fail(error, -EINVAL, "%llu bytes of pages were written to %s instead of %llu",
                           (unsigned long long)core->bytes, name,
                           (unsigned long long)(core->layout.tail - CORE_PAGE));
+    if (result == 0 && core->spare) {
+        char spare[IMAGE_NAME_SIZE];
+        image_name_core(spare_id, spare);
+        if (renameat(writer->place.directory, spare, writer->place.directory, name) < 0)
+            result = -errno;
+    }
     if (result == 0)
         result = image_sums_read(&core->sums, core->fd, core->layout.tail);
     if (result < 0)
@@ -241,6 +275,8 @@ void recap_image_discard(struct recap_image_writer *writer)
     image_sums_clear(&writer->content.sums);
     if (writer->content.fd >= 0)
         close(writer->content.fd);
+    if (writer->spare >= 0)
+        close(writer->spare);
     if (writer->objects >= 0)
         close(writer->objects);
     image_place_clear(&writer->place);

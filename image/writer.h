@@ -13,6 +13,7 @@ struct image_core {
     uint64_t id; /* of the PD */
     int fd;
     struct core_layout layout;
+    bool spare;             /* it still has the name of the spare file */
     struct image_sums sums; /* of the file as far as it was written in order */
     uint64_t bytes;         /* of pages that were put */
     uint64_t in_order;      /* pages up to this offset were put in order, and are in the sums */
@@ -38,6 +39,7 @@ struct recap_image_writer {
     struct pipeline *pipeline;
     struct image_core **cores; /* the last one takes the pages that are put */
     size_t core_count;
+    int spare; /* what the first core is written to: made before anything stands still; -1: used */
     int objects; /* the directory of contents, -1 while there is none */
     struct image_content content;
     struct image_file_sums *contents;
@@ -48,6 +50,8 @@ struct recap_image_writer {
 int image_write_failed(const struct recap_image_writer *writer, int code, const char *name,
                        struct recap_error *error);
 struct image_core *image_writer_core(struct recap_image_writer *writer, uint64_t id);
+/* Removes the spare file that no core has taken: 0 or a negative errno. */
+int image_writer_drop_spare(struct recap_image_writer *writer);
 /* Ends the content that is under way, if any: 0 or a negative errno. */
 int image_writer_end_content(struct recap_image_writer *writer);
 

@@ -48,18 +48,22 @@ static int64_t offset_of(int directory, const char *path, const char *name)
     return seconds * SECOND + nanoseconds;
 }
 
-static int64_t ahead_by_name(int proc, const char *name)
+static bool same_namespace(int proc)
 {
     char ours[64], theirs[64];
     ssize_t a = linux_procfs_link(AT_FDCWD, "/proc/self/ns/time", ours, sizeof ours);
     ssize_t b = linux_procfs_link(proc, "ns/time", theirs, sizeof theirs);
-    if (a < 0 || (a == b && strcmp(ours, theirs) == 0))
-        return 0;
+    return a < 0 || (a == b && strcmp(ours, theirs) == 0);
+}
+
+static int64_t ahead_by_name(int proc, const char *name)
+{
     return offset_of(proc, "timens_offsets", name) -
            offset_of(AT_FDCWD, "/proc/self/timens_offsets", name);
 }
 
-int64_t linux_clock_ahead(int proc, clockid_t clock)
+/* In another time namespace than ours. */
+static int64_t ahead_elsewhere(int proc, clockid_t clock)
 {
     switch (clock) {
     case CLOCK_MONOTONIC:
@@ -74,13 +78,20 @@ int64_t linux_clock_ahead(int proc, clockid_t clock)
     }
 }
 
+int64_t linux_clock_ahead(int proc, clockid_t clock)
+{
+    return same_namespace(proc) ? 0 : ahead_elsewhere(proc, clock);
+}
+
 void linux_clocks_record(const struct linux_pd *pd, struct recap_arena *arena,
                          struct recap_value *state)
 {
     struct recap_value *record = recap_put_record(arena, state, "clocks");
+    bool same = same_namespace(pd->proc);
     for (size_t i = 0; i < CLOCK_COUNT; i++)
         recap_put_number(arena, record, clocks[i].member,
-                         now_ns(clocks[i].clock) + linux_clock_ahead(pd->proc, clocks[i].clock));
+                         now_ns(clocks[i].clock) +
+                             (same ? 0 : ahead_elsewhere(pd->proc, clocks[i].clock)));
 }
 
 /* How far our clocks are behind the latest of the image's; `behind` is by the table above. */

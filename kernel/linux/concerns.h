@@ -122,6 +122,8 @@ int linux_registers_set(const struct linux_thread *thread, const struct recap_th
 
 /* --- threads/scheduling.c (thread) ------------------------------------------------------------ */
 
+/* How many processors there are. It takes the kernel a while to say so the first time. */
+int linux_processors(void);
 int linux_scheduling_record(const struct linux_reading *reading, struct recap_value *state,
                             struct recap_error *error);
 /* From outside; after the limits are set. */

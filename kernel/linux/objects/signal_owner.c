@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static const char *const types[] = {
@@ -25,6 +26,9 @@ bool linux_sends_signals(const struct linux_description *description)
     mode_t mode = description->status.st_mode;
     if (description->open_flags & O_PATH)
         return false;
+    /* Memory devices are always ready, but for those of random numbers. */
+    if (S_ISCHR(mode) && major(description->status.st_rdev) == 1)
+        return minor(description->status.st_rdev) == 8 || minor(description->status.st_rdev) == 9;
     return S_ISFIFO(mode) || S_ISSOCK(mode) || S_ISCHR(mode) || S_ISDIR(mode) ||
            strncmp(description->link, "anon_inode:inotify", 18) == 0;
 }

@@ -114,6 +114,7 @@ int linux_attributes(struct recap_pd *base, struct recap_graph *graph, struct re
 int linux_concerns_examine(struct linux_pd *pd, struct recap_refusals *refusals,
                            struct recap_error *error)
 {
+    linux_processors(); /* sooner than in the pause */
     int result = linux_places_examine(pd, refusals, error);
     if (result == 0)
         result = linux_timers_examine(pd, refusals, error);

@@ -60,21 +60,27 @@ static size_t mask_size(void)
     }
 }
 
+int linux_processors(void)
+{
+    static int online;
+    if (!online)
+        online = get_nprocs();
+    return online;
+}
+
 /* A thread that may run on every processor there is keeps that freedom on another machine. */
 static int record_processors(const struct linux_reading *reading, pid_t tid,
                              struct recap_value *state, struct recap_error *error)
 {
-    static int online;
     size_t size = mask_size();
     cpu_set_t *set = recap_arena_alloc(reading->arena, size);
     if (!set)
         return recap_fail(error, -ENOMEM, "reading the processors of thread %d", tid);
     if (syscall(SYS_sched_getaffinity, tid, size, set) < 0)
         return recap_fail(error, -errno, "reading the processors of thread %d", tid);
-    if (!online)
-        online = get_nprocs();
-    const char *text =
-        CPU_COUNT_S(size, set) >= online ? "all" : processors_text(reading->arena, set, size);
+    const char *text = CPU_COUNT_S(size, set) >= linux_processors()
+                           ? "all"
+                           : processors_text(reading->arena, set, size);
     recap_put_text(reading->arena, state, "processors", text ? text : "");
     return 0;
 }
