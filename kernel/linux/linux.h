@@ -34,7 +34,8 @@ struct linux_kernel {
     pid_t namespace_first; /* its first process, which is ours to reap */
     bool namespace_kept;   /* it outlives us */
     int lifeline;          /* pipe to it */
-    /* Set when restore had to enter a time namespace (clocks.c): by how much, and the one before. */
+    /* Set when restore had to enter a time namespace (clocks.c): by how much, and the one before.
+     */
     int64_t clocks_moved_ns;
     int time_before;
 };
