@@ -15,6 +15,21 @@ class Wrong(Exception):
     """What the test found."""
 
 
+class Source:
+    """An object that the component can be given a capability for: `spec` is what the install command
+    calls it, and `is_at(backend, selector)` tells whether the component has one for it there."""
+
+    def __init__(self, spec, is_at):
+        self.spec = spec
+        self.is_at = is_at
+
+
+def own(backend, held):
+    """What the component itself holds at another selector."""
+    return Source(f"pid:{backend.pd}:{held}",
+                  lambda backend, selector: same_object(backend, selector, held))
+
+
 class Backend:
     """What a kernel's own part of the test gives."""
 
@@ -22,10 +37,13 @@ class Backend:
     folder = None  # where images may be
     pd = None  # the id of the component
     name = None  # what it is called
-    held = None  # a selector that it holds and can be given a copy of
     free = None  # a selector that it does not use and will not use by itself
     restore_options = ()
     checkpoint_options = ()
+
+    def sources(self):
+        """Two different objects."""
+        raise NotImplementedError
 
     def count(self):
         """How far the component has counted by now; None if it has not said yet."""
@@ -108,17 +126,16 @@ def same_object(backend, one, other):
 
 
 def check_install(backend):
-    """A copy arrives at exactly its selector, refers to the same object, and disturbs nothing."""
+    """A capability arrives at exactly its selector, refers to its object, and disturbs nothing."""
     before = space(backend)
-    other = next(selector for selector, cap in before.items()
-                 if cap["badge"] != before[backend.held]["badge"])
-    recap(backend, "install", backend.pd, backend.free, f"pid:{backend.pd}:{backend.held}")
-    require(same_object(backend, backend.free, backend.held), "the copy is of another object")
+    first, second = backend.sources()
+    recap(backend, "install", backend.pd, backend.free, first.spec)
+    require(first.is_at(backend, backend.free), "the capability is for another object")
     goes_on(backend)
     # Again, over what is there now.
-    recap(backend, "install", backend.pd, backend.free, f"pid:{backend.pd}:{other}")
-    require(same_object(backend, backend.free, other), "an occupied selector was not replaced")
-    require(not same_object(backend, backend.free, backend.held), "the old capability is still there")
+    recap(backend, "install", backend.pd, backend.free, second.spec)
+    require(second.is_at(backend, backend.free), "an occupied selector was not replaced")
+    require(not first.is_at(backend, backend.free), "the old capability is still there")
     recap(backend, "remove", backend.pd, backend.free)
     require(space(backend) == before, "install and remove left something else behind")
     told = recap(backend, "remove", backend.pd, backend.free, status=1)
@@ -134,7 +151,7 @@ def check_snapshot(backend):
           backend.pd)
     goes_on(backend, count)
     require(answer(backend, "verify", image, backend.pd)["equal"], "it differs from its image")
-    recap(backend, "install", backend.pd, backend.free, f"pid:{backend.pd}:{backend.held}")
+    recap(backend, "install", backend.pd, backend.free, backend.sources()[0].spec)
     told = recap(backend, "verify", image, backend.pd, status=1)
     require(f"selector {backend.free}:" in told, f"verify does not name the selector: {told}")
     recap(backend, "remove", backend.pd, backend.free)
@@ -162,7 +179,8 @@ def damage(image):
 def check_restore(backend):
     """Ended and brought back: the same space, verified, and the count goes on from where it was."""
     image = os.path.join(backend.folder, "whole.recap")
-    recap(backend, "install", backend.pd, backend.free, f"pid:{backend.pd}:{backend.held}")
+    source = backend.sources()[0]
+    recap(backend, "install", backend.pd, backend.free, source.spec)
     before, count = space(backend), goes_on(backend)
     recap(backend, "checkpoint", *backend.checkpoint_options, "-o", image, backend.pd)
     backend.ended(backend.pd)
@@ -174,6 +192,7 @@ def check_restore(backend):
     require(listed(backend).get(backend.pd) == backend.name,
             f"{backend.pd} is not called {backend.name}: {listed(backend)}")
     require(space(backend) == before, f"the capability space differs:\n{before}\n{space(backend)}")
+    require(source.is_at(backend, backend.free), "what was installed is another object now")
     require(answer(backend, "verify", image, backend.pd)["equal"], "it differs from its image")
     goes_on(backend, count)
     recap(backend, "remove", backend.pd, backend.free)
