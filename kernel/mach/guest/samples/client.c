@@ -65,7 +65,7 @@ static void ask(mach_port_t service, mach_port_t replies, mach_port_t aside, uin
     sample_expect("an answer", both.reply.message.number, service_answer(number));
 }
 
-int guest_main(int argc, char **argv)
+void guest_main(int argc, char **argv)
 {
     sample_start(argc, argv);
     mach_port_t service = find_service(sample_number(argc, argv, 2));

@@ -106,11 +106,11 @@ static void look_at_ports(mach_port_t mailbox, mach_port_t spare)
     sample_expect_type("the spare port's type", spare, MACH_PORT_TYPE_SEND_RECEIVE);
     sample_expect_references("the mailbox's references", mailbox, MACH_PORT_RIGHT_SEND,
                              SEND_REFERENCES);
-    sample_expect("the name of the own task", mach_task_self(), sample_self);
+    sample_expect("the name of the own task", task_self_trap(), sample_self);
     mach_port_deallocate(sample_self, sample_self);
 }
 
-int guest_main(int argc, char **argv)
+void guest_main(int argc, char **argv)
 {
     struct held held = {.control = CONTROL};
     uint32_t count = 0, mixed = 0;

@@ -130,7 +130,7 @@ static void look(const struct holding *holding)
     look_at_queue(ports);
 }
 
-int guest_main(int argc, char **argv)
+void guest_main(int argc, char **argv)
 {
     static struct holding holding;
     sample_start(argc, argv);

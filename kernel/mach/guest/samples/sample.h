@@ -52,6 +52,6 @@ void sample_send(mach_port_t to, int id, uint32_t number);
 void sample_receive(mach_port_t port, int id, uint32_t number);
 
 /* What the entry in traps.S calls. */
-int guest_main(int argc, char **argv);
+void guest_main(int argc, char **argv);
 
 #endif

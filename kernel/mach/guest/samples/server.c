@@ -35,7 +35,7 @@ static void answer(const struct service_request *request, uint32_t served)
                   MACH_MSG_SUCCESS);
 }
 
-int guest_main(int argc, char **argv)
+void guest_main(int argc, char **argv)
 {
     sample_start(argc, argv);
     sample_expect(

@@ -142,7 +142,7 @@ static void answer(uint32_t round)
                   MACH_MSG_SUCCESS);
 }
 
-int guest_main(int argc, char **argv)
+void guest_main(int argc, char **argv)
 {
     sample_start(argc, argv);
     mach_port_t *const all = (mach_port_t *)&ports;
