@@ -1,5 +1,5 @@
-# A thin way into Meson. `make`, `make demo` and `make test` first install, through apt, what is
-# missing on Debian, and say so.
+# A thin way into Meson. `make`, `make demo`, `make demo-mach` and `make test` first install, through
+# apt, what is missing on Debian, and say so.
 BUILD ?= build
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
@@ -9,7 +9,7 @@ BENCH_RUNS ?= 11
 # Which rows; all without: selectors pauses gibibyte restore growth peer.
 BENCH_ROWS ?=
 
-.PHONY: all demo test bench install fuzz lint format clean
+.PHONY: all demo demo-mach test bench install fuzz lint format clean
 
 all:
 	@scripts/install-packages build
@@ -20,9 +20,19 @@ demo:
 	@scripts/build $(BUILD)
 	@scripts/demo $(BUILD)/cli/recap
 
+demo-mach:
+	@scripts/install-packages build mach
+	@scripts/build $(BUILD) -Dmach=enabled
+	@scripts/demo-mach $(BUILD)/cli/recap $(BUILD)/kernel/mach
+
 test:
 	@scripts/install-packages build demo test
-	@scripts/build $(BUILD) -Dtests=enabled
+	@if scripts/install-packages mach; then \
+		scripts/build $(BUILD) -Dtests=enabled -Dmach=enabled; \
+	else \
+		echo "without these packages the tests on GNU Mach are left out"; \
+		scripts/build $(BUILD) -Dtests=enabled; \
+	fi
 	@scripts/run-tests $(BUILD)
 
 bench: all
