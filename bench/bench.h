@@ -60,6 +60,7 @@ void report_figure(const char *what, const char *format, ...) __attribute__((for
  * -------------------------------------------------------------------------------------- */
 
 void bench_selectors(struct bench *bench); /* walking and caps */
+void bench_core(struct bench *bench);      /* request and install through core */
 void bench_pauses(struct bench *bench);    /* and the whole checkpoint of a small process */
 void bench_gibibyte(struct bench *bench);  /* the way out of memory */
 void bench_restore(struct bench *bench);

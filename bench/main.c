@@ -2,7 +2,7 @@
  *
  *     bench RECAP TARGET FOLDER [RUNS [ROWS...]]
  *
- * ROWS are selectors, pauses, gibibyte, restore, growth and peer; all of them without.
+ * ROWS are selectors, core, pauses, gibibyte, restore, growth and peer; all of them without.
  *
  * Exits 0 when everything ran and stayed within its limits, 1 when a row is over, 2 when something
  * did not run at all. */
@@ -19,8 +19,9 @@ static const struct {
     const char *name;
     void (*measure)(struct bench *bench);
 } rows[] = {
-    {"selectors", bench_selectors}, {"pauses", bench_pauses}, {"gibibyte", bench_gibibyte},
-    {"restore", bench_restore},     {"growth", bench_growth}, {"peer", bench_peer},
+    {"selectors", bench_selectors}, {"core", bench_core},       {"pauses", bench_pauses},
+    {"gibibyte", bench_gibibyte},   {"restore", bench_restore}, {"growth", bench_growth},
+    {"peer", bench_peer},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -67,7 +68,8 @@ int main(int argc, char **argv)
         known = measure(&bench, argv[i]) && known;
     remove_tree(folder);
     if (!known) {
-        fprintf(stderr, "bench: rows are selectors, pauses, gibibyte, restore, growth, peer\n");
+        fprintf(stderr,
+                "bench: rows are selectors, core, pauses, gibibyte, restore, growth, peer\n");
         return 2;
     }
     printf("\n%zu over their limit%s\n", bench.over,

@@ -70,6 +70,14 @@ const void *wire_get_bytes(struct wire_in *in, size_t *length)
     return bytes;
 }
 
+static bool has_nul(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (!text[i])
+            return true;
+    return false;
+}
+
 /* The text's bytes, or NULL for no text. */
 static const char *get_text(struct wire_in *in, size_t *length)
 {
@@ -78,7 +86,7 @@ static const char *get_text(struct wire_in *in, size_t *length)
     if (in->failed || !wanted)
         return NULL;
     const char *text = take(in, wanted - 1);
-    if (text && memchr(text, '\0', (size_t)wanted - 1)) {
+    if (text && has_nul(text, (size_t)wanted - 1)) {
         in->failed = true;
         return NULL;
     }
@@ -182,7 +190,7 @@ static struct recap_value *get_tree(struct wire_in *in, struct recap_arena *aren
     case RECAP_BYTES: {
         size_t length;
         const void *data = wire_get_bytes(in, &length);
-        if (value->type == RECAP_TEXT && data && memchr(data, '\0', length))
+        if (value->type == RECAP_TEXT && data && has_nul(data, length))
             in->failed = true;
         value->u.bytes.data = copy(in, arena, data, length);
         value->u.bytes.length = length;

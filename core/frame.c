@@ -216,6 +216,9 @@ int wire_receive(struct wire_channel *channel, struct wire_message *message)
         }
         if (flags & WIRE_MORE)
             continue;
+        /* Something to point at, also when nothing is in it. */
+        if (!fault && !whole.data && !(whole.data = malloc(1)))
+            fault = -EMSGSIZE;
         if (fault) {
             free(whole.data);
             whole.data = NULL;

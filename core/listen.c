@@ -7,6 +7,7 @@
 #include "core/wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -88,6 +89,11 @@ int core_listen_inherited(int *listener, struct recap_error *error)
     if (getsockopt(FIRST, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening)
         return recap_refuse(error, RECAP_USAGE, -ENOTSOCK,
                             "what the service manager passed is no listening socket");
+    /* One that is gone before it is accepted must not be waited for. */
+    int flags = fcntl(FIRST, F_GETFL);
+    if (flags < 0 || fcntl(FIRST, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        fcntl(FIRST, F_SETFD, FD_CLOEXEC) < 0)
+        return recap_fail(error, -errno, "taking over the socket of the service manager");
     *listener = FIRST;
     return 0;
 }

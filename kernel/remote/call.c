@@ -5,7 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ATTEMPTS = 4, PIECE = 256 * 1024 };
+enum {
+    ATTEMPTS = 4,
+    HELLOS = 10, /* said once a second: a machine at a serial line may still be starting */
+    HELLO_MS = 1000,
+    PIECE = 256 * 1024,
+};
 
 void remote_answer_clear(struct remote_answer *answer)
 {
@@ -137,41 +142,73 @@ static int take_error(struct remote_kernel *kernel, struct remote_answer *answer
     return said.code;
 }
 
+/* How long one attempt waits for anything to come. On a line where nothing but bytes goes, an
+ * answer may have been lost: what can be asked again is not waited for as long as there is
+ * patience. */
+static void be_patient(struct remote_kernel *kernel, uint8_t type)
+{
+    if (!kernel->stream)
+        return;
+    bool line = !(kernel->abilities & CORE_CARRIES);
+    if (type == ASK_HELLO || type == ASK_BYE)
+        kernel->stream->patience = HELLO_MS;
+    else
+        kernel->stream->patience =
+            line && repeatable(type) ? kernel->patience / ATTEMPTS : kernel->patience;
+}
+
 static int attempt(struct remote_kernel *kernel, uint8_t type, const struct wire_out *out, int fd,
-                   struct remote_answer *answer, struct recap_error *error)
+                   struct remote_answer *answer)
 {
     kernel->number++;
+    be_patient(kernel, type);
     int result = wire_send(&kernel->channel, type, kernel->number, out->data, out->length, fd);
-    if (result < 0)
-        return lose(kernel, result, error);
-    result = await(kernel, &answer->message);
-    if (result == -EBADMSG)
-        return recap_refuse(error, RECAP_FAILED, -EBADMSG,
-                            "the answer of core at %s was damaged on its way", kernel->address);
-    if (result <= 0)
-        return lose(kernel, result, error);
+    /* Core may have said why, before it closed. */
+    if (result < 0 && result != -EPIPE && result != -ECONNRESET)
+        return result;
+    int received = await(kernel, &answer->message);
+    if (received <= 0)
+        return received < 0 ? received : -EPIPE;
     answer->in = (struct wire_in){answer->message.data,
                                   answer->message.data + answer->message.length, false};
-    return answer->message.type == ANSWER_DONE ? 0 : take_error(kernel, answer, error);
+    return 0;
+}
+
+/* Whether the stream is as good as before, and asking again may help: a damaged request was not
+ * served, and a damaged or lost answer can be had again. */
+static bool again(const struct remote_answer *answer, uint8_t type, int result)
+{
+    if (result == -EBADMSG || result == -ETIMEDOUT)
+        return repeatable(type);
+    struct wire_in in = answer->in;
+    return result == 0 && answer->message.type == ANSWER_ERROR && wire_get_signed(&in) == -EILSEQ;
 }
 
 int remote_ask(struct remote_kernel *kernel, uint8_t type, struct wire_out *out, int fd,
                struct remote_answer *answer, struct recap_error *error)
 {
-    int result;
     *answer = (struct remote_answer){0};
     kernel->moment += !repeatable(type);
-    if (out->failed)
-        result = recap_fail(error, -ENOMEM, "asking core at %s", kernel->address);
-    else if (kernel->lost)
-        result = lose(kernel, 0, error);
-    else
-        result = attempt(kernel, type, out, fd, answer, error);
-    /* A damaged request was not served (-EILSEQ); a damaged answer can be had again. */
-    for (int again = 1; again < ATTEMPTS && fd < 0 && !kernel->lost &&
-                        (result == -EILSEQ || (result == -EBADMSG && repeatable(type)));
-         again++)
-        result = attempt(kernel, type, out, fd, answer, error);
+    int result = 0;
+    if (out->failed || kernel->lost)
+        result = out->failed ? recap_fail(error, -ENOMEM, "asking core at %s", kernel->address)
+                             : lose(kernel, -EPIPE, error);
+    for (int tries = type == ASK_HELLO ? HELLOS : ATTEMPTS; result == 0 && tries > 0; tries--) {
+        int code = attempt(kernel, type, out, fd, answer);
+        if (tries > 1 && fd < 0 && again(answer, type, code)) {
+            remote_answer_clear(answer);
+            continue;
+        }
+        if (code == -EBADMSG)
+            result =
+                recap_refuse(error, RECAP_FAILED, code,
+                             "the answer of core at %s was damaged on its way", kernel->address);
+        else if (code < 0)
+            result = lose(kernel, code, error);
+        else if (answer->message.type == ANSWER_ERROR)
+            result = take_error(kernel, answer, error);
+        break;
+    }
     free(out->data);
     *out = (struct wire_out){0};
     return result;

@@ -9,8 +9,7 @@
 
 enum {
     FRAME = 1024 * 1024,
-    HELLO_MS = 10 * 1000,      /* what is core answers a hello at once */
-    SERIAL_MS = 10 * 1000,     /* nothing on a line for so long: nobody is there */
+    LINE_MS = 30 * 1000,       /* nothing on a line for so long: nobody is there */
     SOCKET_MS = 5 * 60 * 1000, /* a socket says by itself that its peer is gone */
 };
 
@@ -132,8 +131,9 @@ static int greet(struct remote_kernel *kernel, struct recap_error *error)
     return result;
 }
 
-int remote_connect(struct core_stream *stream, const char *address, struct remote_kernel **kernel,
-                   struct recap_error *error)
+static int connect_over(struct core_stream *stream, struct descriptor_stream *own,
+                        const char *address, struct remote_kernel **kernel,
+                        struct recap_error *error)
 {
     struct remote_kernel *made = calloc(1, sizeof *made);
     if (!made)
@@ -141,6 +141,7 @@ int remote_connect(struct core_stream *stream, const char *address, struct remot
     made->base.ops = &made->ops;
     made->ops = remote_ops;
     made->fd = -1;
+    made->stream = own;
     made->address = strdup(address);
     made->channel = (struct wire_channel){.stream = stream, .frame_in = FRAME, .frame_out = FRAME};
     /* Answers to a client before us are nobody's: they have other numbers. */
@@ -149,11 +150,18 @@ int remote_connect(struct core_stream *stream, const char *address, struct remot
     int result =
         made->address ? greet(made, error) : recap_fail(error, -ENOMEM, "connecting to core");
     if (result < 0) {
+        made->stream = NULL;
         close_kernel(&made->base);
         return result;
     }
     *kernel = made;
     return 0;
+}
+
+int remote_connect(struct core_stream *stream, const char *address, struct remote_kernel **kernel,
+                   struct recap_error *error)
+{
+    return connect_over(stream, NULL, address, kernel, error);
 }
 
 /* RECAP_DEADLINE, in seconds. */
@@ -164,7 +172,7 @@ static int patience(bool carries)
     unsigned long seconds = text ? strtoul(text, &end, 10) : 0;
     if (text && *text && !*end && seconds > 0 && seconds <= INT32_MAX / 1000)
         return (int)seconds * 1000;
-    return carries ? SOCKET_MS : SERIAL_MS;
+    return carries ? SOCKET_MS : LINE_MS;
 }
 
 int recap_remote_open(const char *address, struct recap_kernel **kernel, struct recap_error *error)
@@ -181,16 +189,15 @@ int recap_remote_open(const char *address, struct recap_kernel **kernel, struct 
         return recap_fail(error, -ENOMEM, "connecting to core at %s", address);
     }
     descriptor_stream_init(stream, fd, carries);
-    stream->patience = HELLO_MS;
-    result = remote_connect(&stream->base, address, &opened, error);
+    result = connect_over(&stream->base, stream, address, &opened, error);
     if (result < 0) {
         descriptor_stream_clear(stream);
         free(stream);
         close(fd);
         return result;
     }
-    stream->patience = patience(carries);
-    opened->stream = stream;
+    /* A socket across which nothing but bytes comes is an emulator's serial line. */
+    opened->patience = patience(opened->abilities & CORE_CARRIES);
     opened->fd = fd;
     *kernel = &opened->base;
     return 0;

@@ -35,7 +35,8 @@ struct remote_kernel {
     uint32_t number; /* of the last request */
     uint64_t abilities;
     char *name, *machine, *release;
-    bool lost; /* the stream is no longer usable */
+    int patience; /* milliseconds of silence */
+    bool lost;    /* the stream is no longer usable */
     struct remote_word *words;
     /* Counts requests after which what was read before may no longer hold. */
     uint64_t moment;

@@ -402,11 +402,11 @@ static void test_malformed_requests(void **state)
     struct core core = {0};
     struct speaker speaker;
     begin(&core, &speaker);
-    for (uint8_t type = ASK_LIST; type < ASK_END; type++)
+    for (unsigned type = ASK_LIST; type < ASK_END; type++)
         for (size_t count = 0; count < 6; count++) {
             const uint64_t numbers[] = {1, UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 7};
             if (type != ASK_OPEN)
-                say(&speaker, type, numbers, count, NULL);
+                say(&speaker, (uint8_t)type, numbers, count, NULL);
         }
     assert_int_equal(SAY(&speaker, ASK_OPEN, NULL, 1), 0);
     end(&core, &speaker);
