@@ -224,10 +224,10 @@ static int open_all(struct recap_image *image, struct recap_error *error)
         result = open_graph(image, error);
     if (result < 0)
         return result;
-    if (strcmp(image->graph->machine, "x86_64") != 0)
+    if (strcmp(image->graph->machine, "x86_64") != 0 && strcmp(image->graph->machine, "i386") != 0)
         return recap_refuse(error, RECAP_DAMAGED, -ENOEXEC,
                             "image %s is foreign: it is of a %s machine, and this recap reads "
-                            "images of x86_64",
+                            "images of x86_64 and i386",
                             image->path, image->graph->machine);
     result = match_files(image, error);
     if (result < 0)
