@@ -5,6 +5,7 @@
 #include "core/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,7 +143,7 @@ static int hand_on(void *context, struct recap_pd *pd, int *fd, struct recap_err
     int ends[2], status[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         return recap_fail(error, -errno, "making a session");
-    if (pipe(status) < 0) {
+    if (pipe2(status, O_CLOEXEC) < 0) {
         int code = -errno;
         close(ends[0]);
         close(ends[1]);

@@ -102,7 +102,7 @@ static int fill(struct wire_channel *channel, size_t size)
 {
     if (channel->start == channel->end)
         channel->start = channel->end = 0;
-    if (channel->capacity - channel->start < size) {
+    if (channel->start && channel->capacity - channel->start < size) {
         memmove(channel->buffer, channel->buffer + channel->start, channel->end - channel->start);
         channel->end -= channel->start;
         channel->start = 0;

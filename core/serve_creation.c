@@ -214,6 +214,14 @@ static int read_bound(struct session *session, struct wire_in *in, struct recap_
     return wire_done(in) ? 0 : session_malformed(error);
 }
 
+static bool all_pds_made(const struct session *session)
+{
+    for (size_t i = 0; i < session->graph->pd_count; i++)
+        if (!session->made[i])
+            return false;
+    return true;
+}
+
 struct naming {
     const struct session *session;
     bool missing;
@@ -236,7 +244,7 @@ int serve_create(struct session *session, struct wire_in *in, struct recap_error
     if (result < 0)
         return result;
     const struct recap_object *object = recap_graph_object(session->graph, id);
-    struct naming naming = {session, !object || !object->state};
+    struct naming naming = {session, !object || !object->state || !all_pds_made(session)};
     if (object)
         recap_value_objects(object->state, named, &naming);
     if (naming.missing)
@@ -251,9 +259,8 @@ int serve_create(struct session *session, struct wire_in *in, struct recap_error
 
 static bool all_made(const struct session *session)
 {
-    for (size_t i = 0; i < session->graph->pd_count; i++)
-        if (!session->made[i])
-            return false;
+    if (!all_pds_made(session))
+        return false;
     for (size_t i = 1; i <= session->graph->object_count; i++)
         if (!session->creation.badges[i])
             return false;
@@ -293,9 +300,8 @@ int serve_tie(struct session *session, struct wire_in *in, struct recap_error *e
 /* The core file that came with the request; -1 and 0 without one. */
 static int take_file(struct session *session, bool came, int *fd, struct recap_error *error)
 {
-    struct core_stream *stream = session->channel.stream;
     *fd = -1;
-    int result = !came ? 0 : stream->take_fd ? stream->take_fd(stream, fd) : -EOPNOTSUPP;
+    int result = came ? session_take_fd(session, fd) : 0;
     return result < 0 ? recap_fail(error, result, "receiving the core file") : 0;
 }
 

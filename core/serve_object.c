@@ -148,14 +148,13 @@ int serve_local(struct session *session, struct wire_in *in, struct recap_error 
 
 int serve_adopt(struct session *session, struct wire_in *in, struct recap_error *error)
 {
-    struct core_stream *stream = session->channel.stream;
     recap_badge badge = 0;
     int fd;
     if (!wire_done(in))
         return session_malformed(error);
-    if (!stream->take_fd || !session->ops->adopt)
+    if (!session->channel.stream->take_fd || !session->ops->adopt)
         return refuse_descriptors(error);
-    int result = stream->take_fd(stream, &fd);
+    int result = session_take_fd(session, &fd);
     if (result < 0)
         return recap_refuse(error, RECAP_FAILED, result, "no capability came with the request");
     result = session->ops->adopt(session->kernel, fd, &badge, error);

@@ -148,8 +148,12 @@ static int serve_one(struct session *session)
     struct recap_error error = {0};
     session->out.length = 0;
     session->fd = -1;
+    session->descriptor = message.descriptor;
     result = perform(session, &message, &error);
     free(message.data);
+    /* One that nobody asked for must not be taken for the next one. */
+    int left;
+    session_take_fd(session, &left);
     if (session->broken)
         return -EPIPE;
     result = answer(session, result, &error);

@@ -145,6 +145,14 @@ struct recap_arena *session_arena(struct session *session, struct recap_error *e
     return arena;
 }
 
+int session_take_fd(struct session *session, int *fd)
+{
+    struct core_stream *stream = session->channel.stream;
+    bool came = session->descriptor && stream->take_fd;
+    session->descriptor = false;
+    return came ? stream->take_fd(stream, fd) : -ENOENT;
+}
+
 bool session_full(const struct session *session)
 {
     return session->out.length >= session->channel.frame_out / 2;

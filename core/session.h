@@ -31,6 +31,7 @@ struct session {
     struct recap_pd **made; /* creation.pds */
     /* The request that is being served. */
     uint32_t number;
+    bool descriptor; /* one came with it */
     struct wire_out out;
     int fd;                      /* goes with the answer; -1: none */
     struct wire_message pending; /* came in place of the content that was asked for */
@@ -64,6 +65,8 @@ int session_give_tree(struct session *session, const struct recap_value *value,
 int session_check(struct session *session, recap_badge badge, struct recap_error *error);
 /* An arena within the client's limits, or NULL with `error` filled. */
 struct recap_arena *session_arena(struct session *session, struct recap_error *error);
+/* The descriptor that came with the request, which stays the stream's; -ENOENT: none did. */
+int session_take_fd(struct session *session, int *fd);
 /* Whether the answer has no room for more: what is asked for in batches stops there. */
 bool session_full(const struct session *session);
 /* What the client sent cannot be understood. */
