@@ -17,7 +17,8 @@
 
 enum {
     FRAME = 1024 * 1024,
-    OWN_MEMORY = 1024 * 1024 * 1024, /* address space of the process beside what the client holds */
+    OWN_MEMORY =
+        1024 * 1024 * 1024, /* address space for the backend, beside what the client holds */
 };
 
 /* The process serves one client with one kernel, whose table it changes: these are the original
@@ -34,6 +35,17 @@ static void set_address_space(pid_t pid, rlim_t bytes)
         return;
     limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
     prlimit(pid, RLIMIT_AS, &limit, NULL);
+}
+
+/* The address space that this process has already: with a sanitizer it is vast. */
+static rlim_t address_space(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    bool read = file && fscanf(file, "%llu", &pages) == 1;
+    if (file)
+        fclose(file);
+    return read ? (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 /* What this process may use is no matter of the PDs that it makes. */
@@ -222,7 +234,7 @@ int core_client_serve(const struct core_client *client)
             result = -EPIPE;
     }
     if (result == 0) {
-        set_address_space(0, (rlim_t)client->memory * 2 + OWN_MEMORY);
+        set_address_space(0, address_space() + (rlim_t)client->memory * 2 + OWN_MEMORY);
         descriptor_stream_init(&stream, client->socket, true);
         stream.patience = -1;
         stream.hurry = client->patience_ms;
