@@ -84,7 +84,8 @@ static int patience(const struct descriptor_stream *stream)
     if (stream->hurry < 0 || !stream->since)
         return stream->patience;
     int64_t left = stream->since + stream->hurry - now_ms();
-    return left > 0 ? (int)left : 0;
+    left = left > 0 ? left : 0;
+    return stream->patience >= 0 && stream->patience < left ? stream->patience : (int)left;
 }
 
 static ssize_t stream_read(struct core_stream *base, void *buffer, size_t size)

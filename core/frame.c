@@ -8,7 +8,7 @@
 /*   0  mark, 4 bytes
  *   4  type
  *   5  flags
- *   6  0, 2 bytes
+ *   6  the place of the frame in its message, from 0, modulo 65536
  *   8  number
  *  12  length of the payload
  *  16  CRC-32 of the payload
@@ -73,6 +73,7 @@ int wire_send(struct wire_channel *channel, uint8_t type, uint32_t number, const
 {
     struct core_stream *stream = channel->stream;
     uint8_t flags = 0;
+    uint16_t place = 0;
     if (fd >= 0) {
         int result = stream->send_fd ? stream->send_fd(stream, fd) : -EOPNOTSUPP;
         if (result < 0)
@@ -83,6 +84,8 @@ int wire_send(struct wire_channel *channel, uint8_t type, uint32_t number, const
         size_t part = length < channel->frame_out ? length : channel->frame_out;
         unsigned char header[FRAME_HEADER] = {mark[0], mark[1], mark[2], mark[3], type};
         header[5] = (unsigned char)(flags | (part < length ? WIRE_MORE : 0));
+        header[6] = (unsigned char)place;
+        header[7] = (unsigned char)(place++ >> 8);
         put32(header + 8, number);
         put32(header + 12, (uint32_t)part);
         put32(header + 16, wire_checksum(data, part));
@@ -129,8 +132,7 @@ static int fill(struct wire_channel *channel, size_t size)
 static bool is_header(const struct wire_channel *channel, const unsigned char *at)
 {
     return memcmp(at, mark, sizeof mark) == 0 && get32(at + 20) == wire_checksum(at, 20) &&
-           get32(at + 12) <= channel->frame_in && !at[6] && !at[7] &&
-           !(at[5] & ~(WIRE_MORE | WIRE_DESCRIPTOR));
+           get32(at + 12) <= channel->frame_in && !(at[5] & ~(WIRE_MORE | WIRE_DESCRIPTOR));
 }
 
 /* Moves on to the next whole header. */
@@ -150,7 +152,7 @@ static int find_header(struct wire_channel *channel)
 /* The next frame: its payload, of `length` bytes, is in front in the buffer. As wire_receive. A
  * damaged one counts as no frame at all: what looked like its payload may hold the next. */
 static int next_frame(struct wire_channel *channel, struct wire_message *frame, uint8_t *flags,
-                      size_t *length)
+                      uint16_t *place, size_t *length)
 {
     int result = find_header(channel);
     if (result <= 0)
@@ -160,6 +162,7 @@ static int next_frame(struct wire_channel *channel, struct wire_message *frame, 
     frame->type = header[4];
     frame->number = get32(header + 8);
     *flags = header[5];
+    *place = (uint16_t)(header[6] | header[7] << 8);
     result = fill(channel, FRAME_HEADER + *length);
     if (result <= 0)
         return result;
@@ -176,12 +179,14 @@ static int next_frame(struct wire_channel *channel, struct wire_message *frame, 
 int wire_receive(struct wire_channel *channel, struct wire_message *message)
 {
     struct wire_message whole = {0};
+    uint16_t expected = 0;
     int fault = 0; /* what a message that is to be thrown away is thrown away for */
     for (bool first = true;; first = false) {
         struct wire_message frame = {0};
         uint8_t flags = 0;
+        uint16_t place = 0;
         size_t length = 0;
-        int result = next_frame(channel, &frame, &flags, &length);
+        int result = next_frame(channel, &frame, &flags, &place, &length);
         if (result <= 0) {
             free(whole.data);
             message->number = frame.number;
@@ -196,6 +201,13 @@ int wire_receive(struct wire_channel *channel, struct wire_message *message)
             first = true;
             fault = 0;
         }
+        /* One before it was lost: what is left of the message is no message. */
+        if (place != (first ? 0 : expected)) {
+            free(whole.data);
+            message->number = frame.number;
+            return -EBADMSG;
+        }
+        expected = (uint16_t)(place + 1);
         if (first) {
             whole = frame;
             whole.descriptor = flags & WIRE_DESCRIPTOR;

@@ -297,6 +297,13 @@ int serve_tie(struct session *session, struct wire_in *in, struct recap_error *e
     return session->ops->tie(pd->pd, &session->creation, id, error);
 }
 
+/* `result` is of a step in making the PD. */
+static int step(struct session_pd *pd, enum session_step step, int result)
+{
+    pd->made |= result == 0 ? step : 0;
+    return result;
+}
+
 /* The core file that came with the request; -1 and 0 without one. */
 static int take_file(struct session *session, bool came, int *fd, struct recap_error *error)
 {
@@ -315,8 +322,9 @@ int serve_map(struct session *session, struct wire_in *in, struct recap_error *e
         return -EINVAL;
     int result = take_file(session, lazy != 0, &fd, error);
     return result ? result
-                  : session->ops->map(pd->pd, &session->creation, &session->graph->pds[index], fd,
-                                      error);
+                  : step(pd, MADE_MAP,
+                         session->ops->map(pd->pd, &session->creation, &session->graph->pds[index],
+                                           fd, error));
 }
 
 int serve_load(struct session *session, struct wire_in *in, struct recap_error *error)
@@ -336,8 +344,9 @@ int serve_set_threads(struct session *session, struct wire_in *in, struct recap_
 {
     size_t index;
     struct session_pd *pd = filling(session, in, &index, error);
-    return pd ? session->ops->threads_set(pd->pd, session->graph, &session->graph->pds[index],
-                                          error)
+    return pd ? step(pd, MADE_THREADS,
+                     session->ops->threads_set(pd->pd, session->graph, &session->graph->pds[index],
+                                               error))
               : -EINVAL;
 }
 
@@ -345,7 +354,8 @@ int serve_set_attributes(struct session *session, struct wire_in *in, struct rec
 {
     size_t index;
     struct session_pd *pd = filling(session, in, &index, error);
-    return pd ? session->ops->attributes_set(pd->pd, &session->creation,
-                                             &session->graph->pds[index], error)
+    return pd ? step(pd, MADE_ATTRIBUTES,
+                     session->ops->attributes_set(pd->pd, &session->creation,
+                                                  &session->graph->pds[index], error))
               : -EINVAL;
 }

@@ -117,6 +117,9 @@ int serve_resume(struct session *session, struct wire_in *in, struct recap_error
     struct session_pd *pd = session_pd(session, in, error);
     if (!pd)
         return -EBADF;
+    if (pd->created && pd->made != MADE_WHOLE)
+        return recap_refuse(error, RECAP_FAILED, -EINVAL, "PD %llu is not whole yet",
+                            (unsigned long long)pd->pd->id);
     int result = pd->suspended ? session->ops->resume(pd->pd, error) : 0;
     if (result == 0)
         pd->suspended = pd->created = false;

@@ -68,12 +68,21 @@ struct session_pd *session_created(struct session *session, struct wire_in *in,
     return NULL;
 }
 
+static size_t share(const struct session *session, size_t parts)
+{
+    return session->limits->memory / parts;
+}
+
 int session_enter_pd(struct session *session, struct recap_pd *pd, bool created, uint64_t *number,
                      struct recap_error *error)
 {
     size_t place = 0;
     while (place < session->pd_count && session->pds[place].pd)
         place++;
+    enum { BYTES = 4096 }; /* about what a backend holds for a PD */
+    if (session->limits->memory && place >= share(session, 4) / BYTES)
+        return recap_refuse(error, RECAP_FAILED, -EMFILE,
+                            "core opens no more than %zu PDs for one client", place);
     if (place == session->pd_count) {
         struct session_pd *larger = place >= SIZE_MAX / sizeof *larger
                                         ? NULL
@@ -83,14 +92,9 @@ int session_enter_pd(struct session *session, struct recap_pd *pd, bool created,
         session->pds = larger;
         session->pd_count++;
     }
-    session->pds[place] = (struct session_pd){pd, created, created};
+    session->pds[place] = (struct session_pd){.pd = pd, .created = created, .suspended = created};
     *number = (uint64_t)place + 1;
     return 0;
-}
-
-static size_t share(const struct session *session, size_t parts)
-{
-    return session->limits->memory / parts;
 }
 
 int session_give(struct session *session, recap_badge badge, struct recap_error *error)

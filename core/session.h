@@ -7,11 +7,15 @@
 #include "core/wire.h"
 #include "graph/badge_map.h"
 
+/* What makes a created PD whole. */
+enum session_step { MADE_MAP = 1, MADE_THREADS = 2, MADE_ATTRIBUTES = 4, MADE_WHOLE = 7 };
+
 /* A PD that the client opened or created; the client calls it by its place, from 1. */
 struct session_pd {
     struct recap_pd *pd; /* NULL: closed, the place is free */
     bool created;        /* and not resumed yet */
     bool suspended;      /* or created */
+    unsigned made;       /* of a created one: enum session_step */
 };
 
 struct session {
@@ -32,6 +36,7 @@ struct session {
     /* The request that is being served. */
     uint32_t number;
     bool descriptor; /* one came with it */
+    uint32_t last; /* number of the last request that was one */
     struct wire_out out;
     int fd;                      /* goes with the answer; -1: none */
     struct wire_message pending; /* came in place of the content that was asked for */

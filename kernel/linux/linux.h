@@ -128,7 +128,9 @@ bool linux_badge_is_inner(struct linux_kernel *kernel, recap_badge badge, const 
  * made at once): one pointer, freed by `release` with the badge. */
 void linux_badge_keep(struct linux_kernel *kernel, recap_badge badge, void *data,
                       void (*release)(void *data));
-void *linux_badge_kept(struct linux_kernel *kernel, recap_badge badge);
+/* What was kept with that `release`, which stands for its type: a badge that comes from outside may
+ * be of any object. */
+void *linux_badge_kept(struct linux_kernel *kernel, recap_badge badge, void (*release)(void *data));
 /* A descriptor of our own for the object (close it): pidfd_getfd, checked by kcmp, or a dup. */
 int linux_badge_fd(struct linux_kernel *kernel, recap_badge badge, int *fd,
                    struct recap_error *error);

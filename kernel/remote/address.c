@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -51,6 +52,12 @@ static int open_serial(const char *path, int *fd, struct recap_error *error)
     int opened = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (opened < 0)
         return recap_fail(error, -errno, "opening the serial line %s", path);
+    /* Two clients would read each other's answers, and end each other's sessions. */
+    if (flock(opened, LOCK_EX | LOCK_NB) < 0) {
+        int code = -errno;
+        close(opened);
+        return recap_fail(error, code, "having the serial line %s alone", path);
+    }
     int result = make_raw(opened);
     if (result < 0) {
         close(opened);

@@ -89,11 +89,13 @@ static int await(struct remote_kernel *kernel, struct wire_message *message)
 {
     for (;;) {
         int result = wire_receive(&kernel->channel, message);
+        if (result == -EBADMSG && message->number != kernel->number)
+            continue; /* what is left of another answer */
         if (result <= 0)
             return result;
         /* Number 0: core says it to whoever is there, as that it takes no more clients. */
         bool ours = message->number == kernel->number ||
-                    (message->type == ANSWER_ERROR && !message->number);
+                    (message->type == ANSWER_ERROR && !message->number && !kernel->name);
         if (ours && (message->type == ANSWER_DONE || message->type == ANSWER_ERROR))
             return 1;
         if (ours && message->type == ANSWER_WANTS_CONTENT)
@@ -155,6 +157,9 @@ static void be_patient(struct remote_kernel *kernel, uint8_t type)
     else
         kernel->stream->patience =
             line && repeatable(type) ? kernel->patience / ATTEMPTS : kernel->patience;
+    /* Something may come all the time and never be an answer. */
+    int patience = kernel->stream->patience;
+    kernel->stream->hurry = INT32_MAX / PATIENCES < patience ? INT32_MAX : PATIENCES * patience;
 }
 
 static int attempt(struct remote_kernel *kernel, uint8_t type, const struct wire_out *out, int fd,

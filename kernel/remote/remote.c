@@ -17,9 +17,11 @@ static void close_kernel(struct recap_kernel *base)
 {
     struct remote_kernel *kernel = remote_kernel(base);
     struct wire_out out = {0};
-    /* Over a serial line core would not notice. */
+    /* Over a serial line core would not notice. A session that is lost to us is not to core. */
     if (!kernel->lost && kernel->name)
         remote_do(kernel, ASK_BYE, &out, -1, NULL);
+    else if (kernel->name)
+        wire_send(&kernel->channel, ASK_BYE, ++kernel->number, NULL, 0, -1);
     remote_ahead_clear(kernel);
     while (kernel->words) {
         struct remote_word *word = kernel->words;

@@ -439,7 +439,8 @@ static void test_floods_are_refused(void **state)
     begin(&core, &speaker);
     speaker.channel.stream = &speaker.stream.base;
     speaker.channel.frame_out = 60000;
-    assert_int_equal(wire_send(&speaker.channel, ASK_GRAPH, 77, zeros, sizeof zeros, -1), 0);
+    assert_int_equal(
+        wire_send(&speaker.channel, ASK_GRAPH, ++speaker.number, zeros, sizeof zeros, -1), 0);
     assert_int_equal(wire_receive(&speaker.channel, &message), 1);
     assert_int_equal(message.type, ANSWER_ERROR);
     struct recap_error error;
@@ -463,7 +464,8 @@ static void test_floods_are_refused(void **state)
             wire_put_number(&out, 0);
             wire_put_number(&out, 0);
         }
-        assert_int_equal(wire_send(&speaker.channel, ASK_GRAPH, 78, out.data, out.length, -1), 0);
+        assert_int_equal(
+            wire_send(&speaker.channel, ASK_GRAPH, ++speaker.number, out.data, out.length, -1), 0);
         out.length = 0;
         assert_int_equal(wire_receive(&speaker.channel, &message), 1);
         in = (struct wire_in){message.data, message.data + message.length, false};

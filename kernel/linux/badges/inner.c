@@ -86,8 +86,8 @@ void linux_badge_keep(struct linux_kernel *kernel, recap_badge badge, void *data
     }
 }
 
-void *linux_badge_kept(struct linux_kernel *kernel, recap_badge badge)
+void *linux_badge_kept(struct linux_kernel *kernel, recap_badge badge, void (*release)(void *data))
 {
     const struct linux_badge_entry *entry = linux_badge_entry(kernel, badge);
-    return entry ? entry->data : NULL;
+    return entry && entry->release == release ? entry->data : NULL;
 }

@@ -19,8 +19,7 @@ static void release(void *data)
 
 struct linux_mapped *linux_mapped_of(struct linux_kernel *kernel, recap_badge badge)
 {
-    return linux_badge_is_inner(kernel, badge, NULL, NULL, NULL) ? linux_badge_kept(kernel, badge)
-                                                                 : NULL;
+    return linux_badge_kept(kernel, badge, release);
 }
 
 int linux_mapped_obtain(struct linux_kernel *kernel, const char *kind, uint64_t device,
@@ -31,7 +30,7 @@ int linux_mapped_obtain(struct linux_kernel *kernel, const char *kind, uint64_t 
     int result = linux_badge_inner(kernel, kind, device, inode, &inner, error);
     if (result < 0)
         return result;
-    struct linux_mapped *kept = linux_badge_kept(kernel, inner);
+    struct linux_mapped *kept = linux_mapped_of(kernel, inner);
     if (!kept) {
         kept = calloc(1, sizeof *kept);
         if (!kept || !(kept->path = strdup(path))) {

@@ -91,7 +91,7 @@ static void release(void *data)
 static int find_path(struct linux_kernel *kernel, recap_badge badge, pid_t pid,
                      const struct linux_watched *file, char path[PATH_MAX])
 {
-    struct found *all = linux_badge_kept(kernel, badge);
+    struct found *all = linux_badge_kept(kernel, badge, release);
     for (const struct found *found = all; found; found = found->next)
         if (found->device == file->device && found->inode == file->inode &&
             linux_watched_is(file, found->path)) {

@@ -102,7 +102,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
                     struct recap_object *object, struct recap_error *error)
 {
     (void)description;
-    struct linux_mapped *mapped = linux_badge_kept(kernel, badge);
+    struct linux_mapped *mapped = linux_mapped_of(kernel, badge);
     if (!mapped)
         return recap_fail(error, -EINVAL, "nothing is known of a mapped file");
     object->label = recap_arena_text(arena, mapped->path);
@@ -143,7 +143,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
 static ssize_t content(struct linux_kernel *kernel, recap_badge badge, uint64_t offset,
                        void *buffer, size_t size, struct recap_error *error)
 {
-    struct linux_mapped *mapped = linux_badge_kept(kernel, badge);
+    struct linux_mapped *mapped = linux_mapped_of(kernel, badge);
     int fd;
     int result = mapped ? open_live(mapped, &fd) : -EINVAL;
     if (result == -EPERM) {

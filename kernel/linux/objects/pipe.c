@@ -71,7 +71,7 @@ int linux_pipe_of(struct linux_kernel *kernel, recap_badge end,
                                    description->status.st_ino, &inner, error);
     if (result < 0)
         return result;
-    struct live_pipe *live = linux_badge_kept(kernel, inner);
+    struct live_pipe *live = linux_badge_kept(kernel, inner, release_live);
     if (!live) {
         live = calloc(1, sizeof *live);
         if (!live)
@@ -172,7 +172,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
                     struct recap_object *object, struct recap_error *error)
 {
     (void)description;
-    struct live_pipe *live = linux_badge_kept(kernel, badge);
+    struct live_pipe *live = linux_badge_kept(kernel, badge, release_live);
     if (!live)
         return recap_fail(error, -EINVAL, "nothing is known of a pipe");
     object->label = live->path ? recap_arena_printf(arena, "FIFO %s", live->path) : "pipe";
@@ -208,7 +208,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
 static ssize_t content(struct linux_kernel *kernel, recap_badge badge, uint64_t offset,
                        void *buffer, size_t size, struct recap_error *error)
 {
-    const struct live_pipe *live = linux_badge_kept(kernel, badge);
+    const struct live_pipe *live = linux_badge_kept(kernel, badge, release_live);
     if (!live)
         return recap_fail(error, -EINVAL, "nothing is known of a pipe");
     if (offset >= live->size)
@@ -323,11 +323,8 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
 int linux_pipe_open(struct linux_kernel *kernel, recap_badge pipe, int flags, int *fd,
                     struct recap_error *error)
 {
-    const char *kind;
     /* An image may name any other object here. */
-    bool is_pipe =
-        linux_badge_is_inner(kernel, pipe, &kind, NULL, NULL) && strcmp(kind, "pipe") == 0;
-    struct made_pipe *made = is_pipe ? linux_badge_kept(kernel, pipe) : NULL;
+    struct made_pipe *made = linux_badge_kept(kernel, pipe, release_made);
     if (!made)
         return recap_refuse(error, RECAP_DAMAGED, -EINVAL,
                             "the image names as a pipe what is none");

@@ -145,7 +145,7 @@ int linux_shared_memory_create(struct linux_kernel *kernel, const struct recap_c
     const char *form = recap_text_or_null(object->state, "form");
     int fd = -1;
     if (form && strcmp(form, "anonymous") == 0)
-        return linux_badge_made(kernel, object->kind, NULL, NULL, badge, error);
+        return linux_badge_made(kernel, "shared-memory", NULL, NULL, badge, error);
     if (!form || strcmp(form, "memfd") != 0)
         return recap_refuse(error, RECAP_DAMAGED, -EINVAL,
                             "shared memory is neither a memfd nor anonymous");

@@ -47,7 +47,7 @@ int linux_udp_queue_describe(struct linux_kernel *kernel, recap_badge badge, int
     struct pollfd poll_one = {.fd = fd, .events = POLLIN};
     if (poll(&poll_one, 1, 0) <= 0 || !(poll_one.revents & POLLIN))
         return 0;
-    struct linux_socket_queue *queue = linux_badge_kept(kernel, badge);
+    struct linux_socket_queue *queue = linux_badge_kept(kernel, badge, release);
     if (!queue) {
         queue = calloc(1, sizeof *queue);
         if (!queue)
@@ -79,7 +79,7 @@ ssize_t linux_udp_queue_content(struct linux_kernel *kernel, recap_badge badge, 
                                 void *buffer, size_t size, struct recap_error *error)
 {
     (void)error;
-    const struct linux_socket_queue *queue = linux_badge_kept(kernel, badge);
+    const struct linux_socket_queue *queue = linux_badge_kept(kernel, badge, release);
     if (!queue || offset >= queue->size)
         return 0;
     if (size > queue->size - offset)

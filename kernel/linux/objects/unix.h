@@ -34,7 +34,9 @@ struct linux_unix_kept {
     bool filled;
 };
 
-/* Kept with the badge, made when missing; NULL when out of memory. */
+/* Kept with the badge; NULL when there is none. */
+struct linux_unix_kept *linux_unix_kept(struct linux_kernel *kernel, recap_badge badge);
+/* The same, made when missing; NULL when out of memory. */
 struct linux_unix_kept *linux_unix_keep(struct linux_kernel *kernel, recap_badge badge);
 
 /* "stream" and SOCK_STREAM and so on; NULL and -1 for others. */

@@ -40,7 +40,7 @@ static void clear_sending(struct sending *sending)
 socklen_t linux_unix_reach(struct linux_kernel *kernel, const struct recap_creation *creation,
                            const struct recap_object *object, struct sockaddr_storage *address)
 {
-    const struct linux_unix_kept *kept = linux_badge_kept(kernel, creation->badges[object->id]);
+    const struct linux_unix_kept *kept = linux_unix_kept(kernel, creation->badges[object->id]);
     struct sockaddr_un *un = (struct sockaddr_un *)address;
     const void *name;
     size_t length;
@@ -71,7 +71,7 @@ static int find_sender(struct sending *sending, const struct recap_value *messag
 {
     const struct recap_value *ties = recap_member(sending->object->state, "ties");
     const struct linux_unix_kept *kept =
-        linux_badge_kept(sending->pd->kernel, sending->creation->badges[sending->object->id]);
+        linux_unix_kept(sending->pd->kernel, sending->creation->badges[sending->object->id]);
     uint64_t object;
     const void *name;
     size_t length;

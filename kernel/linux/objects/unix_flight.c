@@ -23,9 +23,14 @@ static void release(void *data)
     free(kept);
 }
 
+struct linux_unix_kept *linux_unix_kept(struct linux_kernel *kernel, recap_badge badge)
+{
+    return linux_badge_kept(kernel, badge, release);
+}
+
 struct linux_unix_kept *linux_unix_keep(struct linux_kernel *kernel, recap_badge badge)
 {
-    struct linux_unix_kept *kept = linux_badge_kept(kernel, badge);
+    struct linux_unix_kept *kept = linux_unix_kept(kernel, badge);
     if (kept)
         return kept;
     kept = calloc(1, sizeof *kept);
@@ -146,7 +151,7 @@ static struct flights *flights_of(struct linux_kernel *kernel)
     recap_badge badge;
     if (linux_badge_inner(kernel, "unix-flights", 0, 0, &badge, NULL) < 0)
         return NULL;
-    struct flights *flights = linux_badge_kept(kernel, badge);
+    struct flights *flights = linux_badge_kept(kernel, badge, release_flights);
     if (!flights && (flights = calloc(1, sizeof *flights)))
         linux_badge_keep(kernel, badge, flights, release_flights);
     if (flights && flights->moment != kernel->moment) {

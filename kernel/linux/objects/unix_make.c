@@ -166,8 +166,7 @@ static int take_end(struct making *making, uint64_t maker)
     const struct recap_object *named = recap_graph_object(making->creation->graph, maker);
     if (!named || !named->kind || strcmp(named->kind, "unix") != 0)
         return linux_state_damaged(making->object, "maker", making->error);
-    struct linux_unix_kept *kept =
-        linux_badge_kept(making->kernel, making->creation->badges[maker]);
+    struct linux_unix_kept *kept = linux_unix_kept(making->kernel, making->creation->badges[maker]);
     if (!kept || kept->other < 0)
         return recap_refuse(making->error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "the other end of the Unix socket is bound to something else");
@@ -293,7 +292,7 @@ static int fill_all(struct linux_pd *pd, const struct recap_creation *creation,
         const struct recap_object *object = &creation->graph->objects[i];
         struct linux_unix_kept *kept;
         if (!object->kind || strcmp(object->kind, "unix") != 0 || object->external ||
-            !(kept = linux_badge_kept(pd->kernel, creation->badges[object->id])))
+            !(kept = linux_unix_kept(pd->kernel, creation->badges[object->id])))
             continue;
         int result = linux_unix_queue_fill(pd, creation, object, error);
         if (result == 0)

@@ -112,7 +112,7 @@ ssize_t linux_unix_queue_content(struct linux_kernel *kernel, recap_badge badge,
                                  void *buffer, size_t size, struct recap_error *error)
 {
     (void)error;
-    const struct linux_unix_kept *kept = linux_badge_kept(kernel, badge);
+    const struct linux_unix_kept *kept = linux_unix_kept(kernel, badge);
     if (!kept || offset >= kept->queue.size)
         return 0;
     if (size > kept->queue.size - offset)
