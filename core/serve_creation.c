@@ -5,37 +5,56 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Asks once: 0 with the answer; -EAGAIN when the question or the answer was lost on the way: then
+ * the request that is being served, or nothing that makes sense, came instead. */
+static int ask_content(struct session *session, uint64_t id, uint64_t offset, size_t size,
+                       struct wire_message *message)
+{
+    struct wire_out ask = {0};
+    wire_put_number(&ask, id);
+    wire_put_number(&ask, offset);
+    wire_put_number(&ask, size);
+    if (ask.failed) {
+        free(ask.data);
+        return -ENOMEM;
+    }
+    int result = wire_send(&session->channel, ANSWER_WANTS_CONTENT, session->number, ask.data,
+                           ask.length, -1);
+    free(ask.data);
+    result = result < 0 ? result : wire_receive(&session->channel, message);
+    if (result == -EBADMSG || result == -EMSGSIZE)
+        return -EAGAIN;
+    if (result <= 0) {
+        session->broken = true;
+        return result == 0 ? -EPIPE : result;
+    }
+    if (message->number == session->number && message->type == ANSWER_CONTENT)
+        return 0;
+    if (message->number == session->number && message->type != ASK_HELLO) {
+        free(message->data);
+        return -EAGAIN;
+    }
+    /* Another client, perhaps: it is served once this one's request has failed. */
+    session->pending = *message;
+    session->has_pending = true;
+    return -EPIPE;
+}
+
 /* Content comes from the client, while it waits for the answer to what it asked. */
 static ssize_t fetch_content(void *context, uint64_t id, uint64_t offset, void *buffer, size_t size)
 {
+    enum { ATTEMPTS = 4 };
     struct session *session = context;
-    struct wire_out ask = {0};
     struct wire_message message = {0};
     if (session->has_pending || session->broken)
         return -EPIPE;
     if (size > session->channel.frame_in / 2)
         size = session->channel.frame_in / 2;
-    wire_put_number(&ask, id);
-    wire_put_number(&ask, offset);
-    wire_put_number(&ask, size);
-    int result = ask.failed ? -ENOMEM
-                            : wire_send(&session->channel, ANSWER_WANTS_CONTENT, session->number,
-                                        ask.data, ask.length, -1);
-    free(ask.data);
-    session->broken |= result < 0 && result != -ENOMEM;
-    if (result == 0) {
-        result = wire_receive(&session->channel, &message);
-        session->broken |= result == 0 || (result < 0 && result != -EBADMSG && result != -EMSGSIZE);
-        result = result == 0 ? -EPIPE : result;
-    }
+    int result = -EAGAIN;
+    for (int tries = 0; tries < ATTEMPTS && result == -EAGAIN; tries++)
+        result = ask_content(session, id, offset, size, &message);
     if (result < 0)
-        return result;
-    if (message.type != ANSWER_CONTENT || message.number != session->number) {
-        /* Another client, perhaps: it is served once this one's request has failed. */
-        session->pending = message;
-        session->has_pending = true;
-        return -EPIPE;
-    }
+        return result == -EAGAIN ? -EBADMSG : result;
     struct wire_in in = {message.data, message.data + message.length, false};
     int64_t code = wire_get_signed(&in);
     size_t length;

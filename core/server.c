@@ -99,45 +99,57 @@ static int answer(struct session *session, int result, const struct recap_error 
     struct wire_out *out = &session->out;
     int fd = session->fd;
     session->fd = -1;
-    if (result == 0 && !out->failed)
-        return wire_send(&session->channel, ANSWER_DONE, session->number, out->data, out->length,
-                         fd);
-    struct recap_error full;
-    recap_fail(&full, result < 0 ? result : -EIO, "serving the request");
-    out->length = 0;
-    if (out->failed) {
-        recap_fail(&full, -ENOMEM, "answering");
-        error = &full;
-        out->failed = false;
+    session->answer = ANSWER_DONE;
+    if (result < 0 || out->failed) {
+        struct recap_error full;
+        session->answer = ANSWER_ERROR;
+        recap_fail(&full, result < 0 ? result : -EIO, "serving the request");
+        out->length = 0;
+        if (out->failed) {
+            recap_fail(&full, -ENOMEM, "answering");
+            error = &full;
+            out->failed = false;
+        }
+        wire_put_error(out, error->code < 0 ? error : &full);
+        fd = -1;
     }
-    wire_put_error(out, error->code < 0 ? error : &full);
-    return wire_send(&session->channel, ANSWER_ERROR, session->number, out->data, out->length, -1);
+    return wire_send(&session->channel, session->answer, session->number, out->data, out->length,
+                     fd);
 }
 
-/* What could not be received whole is answered too, so that the client need not wait. */
-static int refuse_message(struct session *session, int why)
+/* What could not be received whole is answered too, so that the client need not wait. The answer to
+ * the last request is kept: it may be that one which came damaged when it was asked again. */
+static int refuse_message(struct session *session, uint32_t number, int why)
 {
     struct recap_error error;
+    struct wire_out out = {0};
     if (why == -EMSGSIZE)
         recap_refuse(&error, RECAP_FAILED, why, "the request is larger than core allows a client");
     else
-        recap_refuse(&error, RECAP_FAILED, why = -EILSEQ,
-                     "the request was damaged on its way to core");
-    session->out.length = 0;
-    return answer(session, why, &error);
+        recap_refuse(&error, RECAP_FAILED, -EILSEQ, "the request was damaged on its way to core");
+    wire_put_error(&out, &error);
+    int result = out.failed
+                     ? 0
+                     : wire_send(&session->channel, ANSWER_ERROR, number, out.data, out.length, -1);
+    free(out.data);
+    return result;
 }
 
 /* Requests are numbered one after the other, from where the hello says. What comes otherwise was
  * not sent as a request: bytes of one that was damaged, such as a component's memory, may look like
  * a frame. Some room is left for requests that were lost. */
-static bool is_foreign(struct session *session, const struct wire_message *message)
+static bool is_foreign(const struct session *session, const struct wire_message *message)
 {
     enum { LOST_AT_MOST = 64 };
-    bool follows = message->number - session->last - 1 < LOST_AT_MOST;
-    if (session->greeted && message->type != ASK_HELLO && !follows)
-        return true;
-    session->last = message->number;
-    return false;
+    bool follows = message->number - session->number - 1 < LOST_AT_MOST;
+    return session->greeted && message->type != ASK_HELLO && !follows;
+}
+
+/* The last request again: its answer was lost on the way. It is not served twice. */
+static bool is_repeated(const struct session *session, const struct wire_message *message)
+{
+    return session->greeted && message->type != ASK_HELLO && session->answer &&
+           message->number == session->number;
 }
 
 /* One request. 1, 0 when the client is gone, or a negative errno. */
@@ -151,17 +163,22 @@ static int serve_one(struct session *session)
         result = wire_receive(&session->channel, &message);
     if (result == 0)
         return 0;
-    if (result == 1 && is_foreign(session, &message)) {
-        free(message.data);
-        return 1;
-    }
-    session->number = message.number;
     if (result == -EBADMSG || result == -EMSGSIZE) {
-        result = refuse_message(session, result);
+        result = refuse_message(session, message.number, result);
         return result < 0 ? result : 1;
     }
     if (result < 0)
         return result;
+    bool repeated = is_repeated(session, &message);
+    if (repeated || is_foreign(session, &message)) {
+        free(message.data);
+        result = repeated ? wire_send(&session->channel, session->answer, session->number,
+                                      session->out.data, session->out.length, -1)
+                          : 0;
+        return result < 0 ? result : 1;
+    }
+    session->number = message.number;
+    session->answer = 0;
     struct recap_error error = {0};
     session->out.length = 0;
     session->fd = -1;

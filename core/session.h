@@ -34,9 +34,9 @@ struct session {
     struct recap_creation creation;
     struct recap_pd **made; /* creation.pds */
     /* The request that is being served. */
-    uint32_t number;
+    uint32_t number; /* of the last request */
+    uint8_t answer;  /* the type of its answer, which is in `out`; 0: none yet */
     bool descriptor; /* one came with it */
-    uint32_t last; /* number of the last request that was one */
     struct wire_out out;
     int fd;                      /* goes with the answer; -1: none */
     struct wire_message pending; /* came in place of the content that was asked for */

@@ -7,7 +7,8 @@
 
 enum {
     ATTEMPTS = 4,
-    HELLOS = 10, /* said once a second: a machine at a serial line may still be starting */
+    PATIENCES = 6, /* so much longer may an answer take that has begun */
+    HELLOS = 10,   /* said once a second: a machine at a serial line may still be starting */
     HELLO_MS = 1000,
     PIECE = 256 * 1024,
 };
@@ -107,8 +108,8 @@ static int await(struct remote_kernel *kernel, struct wire_message *message)
     }
 }
 
-/* Whether asking twice is as asking once. */
-static bool repeatable(uint8_t type)
+/* Whether it changes nothing, and takes no longer than reading something. */
+static bool only_asks(uint8_t type)
 {
     switch (type) {
     case ASK_HELLO:
@@ -145,7 +146,7 @@ static int take_error(struct remote_kernel *kernel, struct remote_answer *answer
 }
 
 /* How long one attempt waits for anything to come. On a line where nothing but bytes goes, an
- * answer may have been lost: what can be asked again is not waited for as long as there is
+ * answer may have been lost: what core does at once is not waited for as long as there is
  * patience. */
 static void be_patient(struct remote_kernel *kernel, uint8_t type)
 {
@@ -156,16 +157,16 @@ static void be_patient(struct remote_kernel *kernel, uint8_t type)
         kernel->stream->patience = HELLO_MS;
     else
         kernel->stream->patience =
-            line && repeatable(type) ? kernel->patience / ATTEMPTS : kernel->patience;
+            line && only_asks(type) ? kernel->patience / ATTEMPTS : kernel->patience;
     /* Something may come all the time and never be an answer. */
     int patience = kernel->stream->patience;
     kernel->stream->hurry = INT32_MAX / PATIENCES < patience ? INT32_MAX : PATIENCES * patience;
 }
 
+/* A request keeps its number when it is asked again: core serves it once, and answers as before. */
 static int attempt(struct remote_kernel *kernel, uint8_t type, const struct wire_out *out, int fd,
                    struct remote_answer *answer)
 {
-    kernel->number++;
     be_patient(kernel, type);
     int result = wire_send(&kernel->channel, type, kernel->number, out->data, out->length, fd);
     /* Core may have said why, before it closed. */
@@ -179,12 +180,11 @@ static int attempt(struct remote_kernel *kernel, uint8_t type, const struct wire
     return 0;
 }
 
-/* Whether the stream is as good as before, and asking again may help: a damaged request was not
- * served, and a damaged or lost answer can be had again. */
-static bool again(const struct remote_answer *answer, uint8_t type, int result)
+/* Whether asking again may help: the request came damaged, or the answer did, or one was lost. */
+static bool again(const struct remote_answer *answer, int result)
 {
     if (result == -EBADMSG || result == -ETIMEDOUT)
-        return repeatable(type);
+        return true;
     struct wire_in in = answer->in;
     return result == 0 && answer->message.type == ANSWER_ERROR && wire_get_signed(&in) == -EILSEQ;
 }
@@ -193,14 +193,15 @@ int remote_ask(struct remote_kernel *kernel, uint8_t type, struct wire_out *out,
                struct remote_answer *answer, struct recap_error *error)
 {
     *answer = (struct remote_answer){0};
-    kernel->moment += !repeatable(type);
+    kernel->moment += !only_asks(type);
     int result = 0;
+    kernel->number++;
     if (out->failed || kernel->lost)
         result = out->failed ? recap_fail(error, -ENOMEM, "asking core at %s", kernel->address)
                              : lose(kernel, -EPIPE, error);
     for (int tries = type == ASK_HELLO ? HELLOS : ATTEMPTS; result == 0 && tries > 0; tries--) {
         int code = attempt(kernel, type, out, fd, answer);
-        if (tries > 1 && fd < 0 && again(answer, type, code)) {
+        if (tries > 1 && fd < 0 && again(answer, code)) {
             remote_answer_clear(answer);
             continue;
         }
