@@ -19,6 +19,7 @@ enum {
     EEXIST = 17,
     ENODEV = 19,
     EINVAL = 22,
+    EMFILE = 24,
     EFBIG = 27,
     ENOSPC = 28,
     EPIPE = 32,
