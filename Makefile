@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 60
 # Where the bench writes: what is measured is the file system of this folder.
 BENCH_FOLDER ?= /var/tmp
 BENCH_RUNS ?= 11
-# Which rows; all without: selectors core pauses gibibyte restore growth peer.
+# Which rows; all without: selectors core pauses gibibyte restore growth peer mach.
 BENCH_ROWS ?=
 
 .PHONY: all demo demo-mach test bench install fuzz lint format clean

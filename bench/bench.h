@@ -66,5 +66,6 @@ void bench_gibibyte(struct bench *bench);  /* the way out of memory */
 void bench_restore(struct bench *bench);
 void bench_growth(struct bench *bench);
 void bench_peer(struct bench *bench);
+void bench_mach(struct bench *bench); /* GNU Mach, where what it takes is installed */
 
 #endif

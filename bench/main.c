@@ -2,7 +2,7 @@
  *
  *     bench RECAP TARGET FOLDER [RUNS [ROWS...]]
  *
- * ROWS are selectors, core, pauses, gibibyte, restore, growth and peer; all of them without.
+ * ROWS are selectors, core, pauses, gibibyte, restore, growth, peer and mach; all of them without.
  *
  * Exits 0 when everything ran and stayed within its limits, 1 when a row is over, 2 when something
  * did not run at all. */
@@ -21,7 +21,7 @@ static const struct {
 } rows[] = {
     {"selectors", bench_selectors}, {"core", bench_core},       {"pauses", bench_pauses},
     {"gibibyte", bench_gibibyte},   {"restore", bench_restore}, {"growth", bench_growth},
-    {"peer", bench_peer},
+    {"peer", bench_peer},           {"mach", bench_mach},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -69,7 +69,7 @@ int main(int argc, char **argv)
     remove_tree(folder);
     if (!known) {
         fprintf(stderr,
-                "bench: rows are selectors, core, pauses, gibibyte, restore, growth, peer\n");
+                "bench: rows are selectors, core, pauses, gibibyte, restore, growth, peer, mach\n");
         return 2;
     }
     printf("\n%zu over their limit%s\n", bench.over,
