@@ -27,10 +27,10 @@ demo-mach:
 
 test:
 	@scripts/install-packages build demo test
-	@if scripts/install-packages mach; then \
+	@if scripts/install-packages mach && command -v i686-gnu-mig >/dev/null; then \
 		scripts/build $(BUILD) -Dtests=enabled -Dmach=enabled; \
 	else \
-		echo "without these packages the tests on GNU Mach are left out"; \
+		echo "without the packages for it the tests on GNU Mach are left out"; \
 		scripts/build $(BUILD) -Dtests=enabled; \
 	fi
 	@scripts/run-tests $(BUILD)

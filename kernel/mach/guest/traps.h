@@ -1,14 +1,10 @@
-/* traps.h: the kernel's traps. */
+/* traps.h: the kernel's traps; mach_msg_trap is in <mach/message.h>. */
 #ifndef RECAP_MACH_GUEST_TRAPS_H
 #define RECAP_MACH_GUEST_TRAPS_H
 
 #include <mach/message.h>
 #include <mach/std_types.h>
 
-mach_msg_return_t mach_msg_trap(mach_msg_header_t *message, mach_msg_option_t option,
-                                mach_msg_size_t send_size, mach_msg_size_t receive_size,
-                                mach_port_t receive_name, mach_msg_timeout_t timeout,
-                                mach_port_t notify);
 mach_port_t mach_reply_port(void);
 mach_port_t mach_thread_self(void);
 /* Each call of the trap adds a user reference to the name: the other asks once. */
