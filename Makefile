@@ -9,7 +9,7 @@ BENCH_RUNS ?= 11
 # Which rows; all without: selectors core pauses gibibyte restore growth peer mach.
 BENCH_ROWS ?=
 
-.PHONY: all demo demo-mach test bench install fuzz lint format clean
+.PHONY: all demo demo-mach test bench install fuzz lint format clean foc test-foc
 
 all:
 	@scripts/install-packages build
@@ -37,6 +37,13 @@ test:
 
 bench: all
 	$(BUILD)/bench/recap-bench $(BUILD)/cli/recap $(BUILD)/bench/recap-bench-target $(BENCH_FOLDER) $(BENCH_RUNS) $(BENCH_ROWS)
+
+# Fiasco.OC: L4DIR=SOURCES O=BUILD name the user's own L4Re, FIASCO=IMAGE the kernel.
+foc:
+	@scripts/foc build
+
+test-foc: all
+	@scripts/foc test $(BUILD)
 
 install: all
 	meson configure $(BUILD) --prefix $(PREFIX)
