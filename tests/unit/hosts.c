@@ -414,8 +414,8 @@ void host_queue(struct host_board *board)
 void host_timed(struct host_board *board)
 {
     int word = 0, got = -1, fd = epoll_create1(0), want = 0;
-    struct timespec limit = {.tv_nsec = 300000000};
-    struct timeval other = {.tv_usec = 300000};
+    struct timespec limit = {.tv_nsec = HOST_TIMED_MS * 1000000};
+    struct timeval other = {.tv_usec = HOST_TIMED_MS * 1000};
     struct epoll_event event;
     long start = now_us();
     board->ready = 1;
@@ -424,13 +424,13 @@ void host_timed(struct host_board *board)
         got = nanosleep(&limit, NULL);
         break;
     case 1:
-        got = poll(NULL, 0, 300);
+        got = poll(NULL, 0, HOST_TIMED_MS);
         break;
     case 2:
         got = select(0, NULL, NULL, NULL, &other);
         break;
     case 3:
-        got = epoll_wait(fd, &event, 1, 300);
+        got = epoll_wait(fd, &event, 1, HOST_TIMED_MS);
         break;
     case 4:
         got = (int)syscall(SYS_futex, &word, FUTEX_WAIT, 0, &limit, NULL, 0);
@@ -442,5 +442,5 @@ void host_timed(struct host_board *board)
     }
     CHECK(board, want ? got == -1 && errno == want : got == 0, got < 0 ? errno : got);
     long took = now_us() - start;
-    CHECK(board, took >= 298000 && took < 420000, took);
+    CHECK(board, took >= (HOST_TIMED_MS - 2) * 1000 && took < (HOST_TIMED_MS + 120) * 1000, took);
 }

@@ -35,6 +35,7 @@ void host_timers(struct host_board *board);      /* with a timer that fires ever
 void host_queue(struct host_board *board); /* receives so many queued signals */
 
 #define HOST_TIMED_KINDS 6
-void host_timed(struct host_board *board); /* waits for 300 ms in the way that `kind` says */
+#define HOST_TIMED_MS 300
+void host_timed(struct host_board *board); /* waits so long in the way that `kind` says */
 
 #endif
