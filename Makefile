@@ -9,6 +9,8 @@ BENCH_RUNS ?= 11
 # Which rows; all without: selectors core pauses gibibyte restore growth peer mach.
 BENCH_ROWS ?=
 
+# Targets share the build folder.
+.NOTPARALLEL:
 .PHONY: all demo demo-mach test bench install fuzz lint format clean foc test-foc
 
 all:
