@@ -245,7 +245,7 @@ int linux_session_record(const struct linux_reading *reading, const char *stat,
 void linux_session_find_terminal(struct linux_pd *pd, const struct recap_graph *graph,
                                  const struct recap_pd_image *image, struct recap_arena *arena,
                                  struct recap_value *state);
-int linux_session_set(struct linux_pd *pd, const struct recap_graph *graph,
+int linux_session_set(struct linux_pd *pd, const struct recap_creation *creation,
                       const struct recap_pd_image *image, const struct recap_value *want,
                       struct recap_error *error);
 

@@ -17,9 +17,20 @@ static const struct {
 };
 enum { COUNT = sizeof devices / sizeof *devices };
 
+/* One more /dev/null, by a node of its own that is gone by now; the usual one where that may not be
+ * made. */
+static int open_removed_node(void)
+{
+    if (mknod("node", S_IFCHR | 0600, makedev(1, 3)) < 0)
+        return open(devices[0].path, O_RDWR);
+    int fd = open("node", O_RDWR);
+    return unlink("node") < 0 ? -1 : fd < 0 ? open(devices[0].path, O_RDWR) : fd;
+}
+
 int main(void)
 {
-    int fds[COUNT];
+    int fds[COUNT], removed = open_removed_node();
+    subject_need(removed >= 0, "opening a node that is removed: %m");
     for (int i = 0; i < COUNT; i++) {
         fds[i] = open(devices[i].path, devices[i].flags);
         subject_need(fds[i] >= 0, "opening %s: %m", devices[i].path);
@@ -43,5 +54,9 @@ int main(void)
         else
             subject_check(read(fds[i], &byte, 1) == 1, "%s gives nothing", devices[i].path);
     }
+    struct stat status = {0};
+    subject_check(fstat(removed, &status) == 0 && status.st_rdev == makedev(1, 3) &&
+                      write(removed, "x", 1) == 1,
+                  "a device without a node is another device");
     return subject_done();
 }

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -115,12 +117,43 @@ static void test_master_outside(void **state)
     close(master);
 }
 
+/* A line that is not the controlling terminal of whoever holds it is a device, not the caller's
+ * terminal: also through a node of another name, and when that node is gone. */
+static void test_line(void **state)
+{
+    (void)state;
+    static const char node[] = "/tmp/recap-line-node";
+    struct remake remake;
+    struct stat before, after;
+    unlink(node);
+    if (mknod(node, S_IFCHR | 0600, makedev(5, 1)) < 0)
+        skip();
+    int fd = open(node, O_RDWR | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        unlink(node);
+        skip(); /* the machine has no console */
+    }
+    assert_int_equal(fstat(fd, &before), 0);
+    for (int gone = 0; gone < 2; gone++) {
+        if (gone)
+            unlink(node);
+        remake_all(&remake, &fd, 1);
+        assert_false(remake.graph->objects[remake.ids[0] - 1].external);
+        assert_int_equal(fstat(fd, &after), 0);
+        assert_true(after.st_rdev == before.st_rdev);
+        assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+        remake_free(&remake);
+    }
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_ends),
         cmocka_unit_test(test_hung_up),
         cmocka_unit_test(test_master_outside),
+        cmocka_unit_test(test_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

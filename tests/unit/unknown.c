@@ -11,11 +11,14 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -101,17 +104,79 @@ static int open_notified(void)
     return fd;
 }
 
+static int open_trigger(void)
+{
+    return open("/proc/pressure/cpu", O_RDWR);
+}
+
+static int open_fdinfo(void)
+{
+    return open("/proc/self/fdinfo/0", O_RDONLY);
+}
+
+static int open_log(void)
+{
+    return open("/proc/kmsg", O_RDONLY | O_NONBLOCK);
+}
+
+static int open_trace(void)
+{
+    return open("/sys/kernel/tracing/README", O_RDONLY);
+}
+
+/* What is said of a process or a control group, after it ended. */
+static int open_ended(void)
+{
+    char path[64];
+    pid_t child = fork();
+    if (child == 0)
+        pause();
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)child);
+    int fd = open(path, O_RDONLY);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    return fd;
+}
+
+static int open_removed_group(void)
+{
+    static const char *const places[] = {"/sys/fs/cgroup/recap-unknown",
+                                         "/sys/fs/cgroup/unified/recap-unknown"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char path[128];
+        if (mkdir(places[i], 0700) < 0)
+            continue;
+        snprintf(path, sizeof path, "%s/cgroup.events", places[i]);
+        int fd = open(path, O_RDONLY);
+        rmdir(places[i]);
+        return fd;
+    }
+    return -1;
+}
+
 static const struct {
     int (*open)(void);
     const char *name;
 } kinds[] = {
-    {open_io_uring, "io_uring"},           {open_userfaultfd, "userfaultfd"},
-    {open_perf_event, "perf event"},       {open_netlink, "netlink socket"},
-    {open_packet, "packet socket"},        {open_raw, "raw socket"},
-    {open_namespace, "network namespace"}, {open_fanotify, "fanotify"},
-    {open_secret, "secret memory"},        {open_queue, "message queue"},
-    {open_block_device, "block device"},   {open_owned, "F_SETOWN"},
+    {open_io_uring, "io_uring"},
+    {open_userfaultfd, "userfaultfd"},
+    {open_perf_event, "perf event"},
+    {open_netlink, "netlink socket"},
+    {open_packet, "packet socket"},
+    {open_raw, "raw socket"},
+    {open_namespace, "network namespace"},
+    {open_fanotify, "fanotify"},
+    {open_secret, "secret memory"},
+    {open_queue, "message queue"},
+    {open_block_device, "block device"},
+    {open_owned, "F_SETOWN"},
     {open_notified, "F_NOTIFY"},
+    {open_trigger, "trigger"},
+    {open_fdinfo, "one descriptor"},
+    {open_log, "/proc/kmsg"},
+    {open_trace, "tracefs"},
+    {open_ended, "is gone"},
+    {open_removed_group, "is gone"},
 };
 
 static void test_each_is_refused_by_name(void **state)

@@ -1,21 +1,18 @@
 /* device.c: the memory devices, which keep no state: null, zero, full, random, urandom. */
-#include "kernel/linux/objects/file_identity.h"
+#include "kernel/linux/objects/device_node.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/status_flags.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
-/* Of major number 1. */
+enum { MEMORY = 1 }; /* the major number of these */
 enum { NULL_DEVICE = 3, ZERO_DEVICE = 5, FULL_DEVICE = 7, RANDOM_DEVICE = 8, URANDOM_DEVICE = 9 };
 
-static bool is_memory_device(const struct stat *status)
+static bool is_memory_device(int64_t number)
 {
-    if (!S_ISCHR(status->st_mode) || major(status->st_rdev) != 1)
-        return false;
-    switch (minor(status->st_rdev)) {
+    switch (number) {
     case NULL_DEVICE:
     case ZERO_DEVICE:
     case FULL_DEVICE:
@@ -29,7 +26,9 @@ static bool is_memory_device(const struct stat *status)
 
 static bool recognise(const struct linux_description *description)
 {
-    return is_memory_device(&description->status) && !(description->open_flags & O_PATH);
+    const struct stat *status = &description->status;
+    return S_ISCHR(status->st_mode) && major(status->st_rdev) == MEMORY &&
+           is_memory_device(minor(status->st_rdev)) && !(description->open_flags & O_PATH);
 }
 
 static int describe(struct linux_kernel *kernel, recap_badge badge,
@@ -43,43 +42,27 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     int result = linux_status_flags_describe(description, arena, state, error);
     if (result < 0)
         return result;
-    recap_put_text(arena, state, "path", description->link);
-    recap_put_number(arena, state, "major", major(description->status.st_rdev));
-    recap_put_number(arena, state, "minor", minor(description->status.st_rdev));
-    object->state = state;
-    return 0;
+    result = linux_device_node_identify(description, arena, state, error);
+    if (result == 0)
+        object->state = state;
+    return result;
 }
 
-static bool is_same(const struct recap_object *object, const struct stat *status)
-{
-    return S_ISCHR(status->st_mode) &&
-           recap_number_or(object->state, "major", -1) == major(status->st_rdev) &&
-           recap_number_or(object->state, "minor", -1) == minor(status->st_rdev);
-}
-
-/* Which device a node is says all that there is to know of it. */
 static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
                   const struct recap_object *object, recap_badge *badge, struct recap_error *error)
 {
     (void)creation;
-    const char *path = recap_text_or_null(object->state, "path");
     uint64_t flags;
-    struct stat status;
-    if (!path)
-        return linux_state_damaged(object, "path", error);
+    int64_t number;
     if (recap_get_hex(object->state, "flags", &flags) < 0)
         return linux_state_damaged(object, "flags", error);
-    __attribute__((cleanup(linux_close_descriptor))) int named = open(path, O_PATH | O_CLOEXEC);
-    if (named < 0)
-        return recap_fail(error, -errno, "opening %s", path);
-    if (fstat(named, &status) < 0 || !is_memory_device(&status) || !is_same(object, &status))
-        return recap_refuse(error, RECAP_FAILED, -ESTALE,
-                            "%s is not the device that it was at the checkpoint", path);
+    /* An image may name any other device here, of which opening alone can be an act. */
+    if (recap_get_number(object->state, "minor", &number) < 0 ||
+        recap_number_or(object->state, "major", -1) != MEMORY || !is_memory_device(number))
+        return linux_state_damaged(object, "minor", error);
     int fd;
-    int result = linux_file_reopen(named, (int)flags & O_ACCMODE, &fd);
-    if (result < 0)
-        return recap_fail(error, result, "opening %s", path);
-    return linux_status_flags_finish(kernel, fd, object, badge, error);
+    int result = linux_device_node_open(object, (int)flags & O_ACCMODE, &fd, error);
+    return result < 0 ? result : linux_status_flags_finish(kernel, fd, object, badge, error);
 }
 
 static int compare(struct linux_kernel *kernel, recap_badge badge,
@@ -88,7 +71,7 @@ static int compare(struct linux_kernel *kernel, recap_badge badge,
 {
     (void)kernel;
     (void)badge;
-    if (is_same(object, &description->status))
+    if (linux_device_node_is(object, &description->status))
         return 0;
     return recap_refuse(error, RECAP_FAILED, -ESTALE, "%s is another device", description->link);
 }

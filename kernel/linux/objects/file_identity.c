@@ -7,38 +7,15 @@
 #include "kernel/linux/objects/file_identity.h"
 
 #include "kernel/linux/objects/status_flags.h"
+#include "kernel/linux/objects/virtual_file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
-
-static bool is_virtual(const char *path)
-{
-    struct statfs system;
-    if (statfs(path, &system) < 0)
-        return false;
-    switch ((unsigned long)system.f_type) {
-    case PROC_SUPER_MAGIC:
-    case SYSFS_MAGIC:
-    case CGROUP_SUPER_MAGIC:
-    case CGROUP2_SUPER_MAGIC:
-    case DEBUGFS_MAGIC:
-    case TRACEFS_MAGIC:
-    case SECURITYFS_MAGIC:
-    case SELINUX_MAGIC:
-    case BPF_FS_MAGIC:
-    case EFIVARFS_MAGIC:
-        return true;
-    default:
-        return false;
-    }
-}
 
 static bool leads_to(const char *path, const struct stat *status)
 {
@@ -76,9 +53,25 @@ int linux_file_locate(const char *link, const struct stat *status, struct recap_
     if (link[0] != '/')
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "%s has no path", link);
     if (status->st_nlink && leads_to(link, status)) {
-        *place =
-            major(status->st_dev) == 0 && is_virtual(link) ? LINUX_FILE_VIRTUAL : LINUX_FILE_NAMED;
+        *place = major(status->st_dev) == 0 && linux_virtual_path(link) ? LINUX_FILE_VIRTUAL
+                                                                        : LINUX_FILE_NAMED;
         *path = recap_arena_text(arena, link);
+        return 0;
+    }
+    char *former = recap_arena_text(arena, link);
+    if (!former)
+        return recap_fail(error, -ENOMEM, "locating %s", link);
+    if (removed)
+        former[length - tail] = '\0';
+    /* What the kernel makes up it also calls removed when its own names change; one that is gone
+     * was never content that could be kept. */
+    if (linux_virtual_device(status->st_dev)) {
+        if (!leads_to(former, status))
+            return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                                "%s: what it tells of (a process, a control group) is gone",
+                                former);
+        *place = LINUX_FILE_VIRTUAL;
+        *path = former;
         return 0;
     }
     if (!removed)
@@ -87,10 +80,6 @@ int linux_file_locate(const char *link, const struct stat *status, struct recap_
             "%s: the path does not lead to it from here (another mount hides it, or "
             "it is in another mount namespace)",
             link);
-    char *former = recap_arena_text(arena, link);
-    if (!former)
-        return recap_fail(error, -ENOMEM, "locating %s", link);
-    former[length - tail] = '\0';
     if (status->st_nlink == 0 || (S_ISDIR(status->st_mode) && status->st_nlink < 2)) {
         *place = LINUX_FILE_UNLINKED;
         *path = former;

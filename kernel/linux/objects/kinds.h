@@ -22,6 +22,7 @@ extern const struct linux_kind linux_kind_signalfd;
 extern const struct linux_kind linux_kind_inotify;
 extern const struct linux_kind linux_kind_memfd;
 extern const struct linux_kind linux_kind_pidfd;
+extern const struct linux_kind linux_kind_ended_process;
 extern const struct linux_kind linux_kind_shared_memory;
 extern const struct linux_kind linux_kind_mapped_file;
 extern const struct linux_kind linux_kind_unknown;

@@ -1,30 +1,19 @@
 /* pidfd.c: descriptors of processes: of the component's own, or of one that is gone. */
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/ended_process.h"
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/status_flags.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-/* What Debian 12's headers lack (6.13): how the process of a pidfd ended. */
-struct pidfd_info_64 {
-    uint64_t mask;
-    uint64_t control_group;
-    uint32_t ids[11];
-    int32_t exit_code;
-};
-enum { PIDFD_EXIT = 1 << 3, THREAD = O_EXCL };
-#define PIDFD_INFO _IOWR(0xFF, 11, struct pidfd_info_64)
+enum { THREAD = O_EXCL };
 
 static bool recognise(const struct linux_description *description)
 {
@@ -52,17 +41,16 @@ static bool is_of(void *context, recap_badge badge, struct linux_home home)
     return (home.pid ? home.pid : getpid()) == *(const pid_t *)context;
 }
 
-static int describe_gone(struct linux_kernel *kernel, recap_badge badge, struct recap_arena *arena,
+static int describe_gone(struct linux_kernel *kernel, recap_badge badge,
+                         const struct linux_description *description, struct recap_arena *arena,
                          struct recap_object *object, struct recap_value *state,
                          struct recap_error *error)
 {
-    __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
-    int result = linux_badge_fd(kernel, badge, &fd, error);
+    recap_badge process;
+    int result = linux_ended_process_of(kernel, badge, description, &process, error);
     if (result < 0)
         return result;
-    struct pidfd_info_64 info = {.mask = PIDFD_EXIT};
-    bool known = ioctl(fd, PIDFD_INFO, &info) == 0 && (info.mask & PIDFD_EXIT);
-    recap_put_number(arena, state, "ended", known ? info.exit_code : 0);
+    recap_put_object(arena, state, "ended", process);
     object->label = "process that has ended";
     return 0;
 }
@@ -88,7 +76,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
         return result;
     object->state = state;
     if (pid < 0)
-        return describe_gone(kernel, badge, arena, object, state, error);
+        return describe_gone(kernel, badge, description, arena, object, state, error);
     object->label = process_label(pid, arena);
     if (!pid || !linux_badge_find(kernel, is_of, &pid)) {
         object->external = true;
@@ -113,38 +101,17 @@ static pid_t restored(const struct recap_creation *creation, int64_t number)
     return -1;
 }
 
-/* A descriptor of a process that ended in the same way. */
-static int open_ended(int64_t status, int *fd, struct recap_error *error)
-{
-    pid_t pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
-    if (pid == 0) {
-        if (WIFSIGNALED(status)) {
-            setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-            signal(WTERMSIG(status), SIG_DFL);
-            kill(getpid(), WTERMSIG(status));
-            kill(getpid(), SIGKILL);
-        }
-        _exit(WEXITSTATUS(status));
-    }
-    int opened = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
-    int result = opened < 0 ? -errno : 0;
-    if (pid > 0)
-        waitpid(pid, NULL, __WALL);
-    if (result < 0)
-        return recap_fail(error, result, "making a process that has ended");
-    *fd = opened;
-    return 0;
-}
-
 static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
                   const struct recap_object *object, recap_badge *badge, struct recap_error *error)
 {
-    int64_t process, status;
-    uint64_t flags = 0;
+    int64_t process;
+    uint64_t flags = 0, ended;
     int fd = -1, result;
     recap_get_hex(object->state, "flags", &flags);
-    if (recap_get_number(object->state, "ended", &status) == 0) {
-        result = open_ended(status, &fd, error);
+    if (recap_get_object(object->state, "ended", &ended) == 0) {
+        result = recap_graph_object(creation->graph, ended)
+                     ? linux_ended_process_open(kernel, creation->badges[ended], &fd, error)
+                     : linux_state_damaged(object, "ended", error);
     } else if (recap_get_number(object->state, "process", &process) == 0) {
         pid_t pid = restored(creation, process);
         fd = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, flags & THREAD);

@@ -2,6 +2,7 @@
 #include "kernel/linux/objects/process_file.h"
 
 #include "kernel/linux/objects/status_flags.h"
+#include "kernel/linux/objects/virtual_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,9 @@ int linux_process_file_identify(const struct linux_description *description, con
 {
     char *end = NULL;
     long pid = strncmp(path, "/proc/", 6) == 0 ? strtol(path + 6, &end, 10) : 0, own;
+    int result = linux_virtual_file_stateless(description, path, error);
+    if (result < 0)
+        return result;
     if (!end || end == path + 6 || (*end && *end != '/')) {
         recap_put_text(arena, state, "path", path);
         return 0;

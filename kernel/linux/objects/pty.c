@@ -7,6 +7,7 @@
 #include "kernel/linux/objects/pty.h"
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/pty_owner.h"
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/terminal_settings.h"
 
@@ -90,7 +91,8 @@ static int describe_settings(int fd, struct recap_arena *arena, struct recap_val
     recap_put_number(arena, state, "exclusive", exclusive);
     if (poll_one.revents & POLLHUP)
         recap_put_number(arena, state, "left", 1);
-    return linux_terminal_settings_describe(fd, arena, state, error);
+    int result = linux_pty_owner_describe(fd, arena, state, error);
+    return result ? result : linux_terminal_settings_describe(fd, arena, state, error);
 }
 
 static int describe(struct linux_kernel *kernel, recap_badge badge,
@@ -236,6 +238,8 @@ static int tie(struct linux_pd *pd, const struct recap_creation *creation,
     int result = linux_badge_fd(pd->kernel, creation->badges[object->id], &fd, error);
     if (result == 0)
         result = linux_terminal_settings_set(fd, object, ties, true, error);
+    if (result == 0)
+        result = linux_pty_owner_set(fd, object, ties, error);
     if (result == 0 && recap_member(ties, "left")) {
         /* Somebody had it open and has left: the master is told so until the next one comes. */
         int end = open_end(fd, O_RDWR);

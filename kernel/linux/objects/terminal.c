@@ -1,8 +1,11 @@
 /* terminal.c: terminals: the terminal end of a pseudo-terminal, consoles, serial lines.
  *
- * Whoever is at the other end, a person or a program outside, stays outside: the terminal is
- * external, and is bound to the caller's own unless another binding is given. Its settings go with
- * it. With its master inside (pty.c), it is made anew. */
+ * A terminal end whose master is inside (pty.c) is made anew. Otherwise whoever is at the other end
+ * of a pseudo-terminal, or of the terminal that controls the process, stays outside: the terminal
+ * is external, and is bound to the caller's own unless another binding is given. Any other line is
+ * a device like others: it is opened again by its node. The settings go with each of them. */
+#include "kernel/linux/concerns.h"
+#include "kernel/linux/objects/device_node.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/pty.h"
 #include "kernel/linux/objects/status_flags.h"
@@ -10,6 +13,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kd.h>
+#include <linux/vt.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -21,11 +28,9 @@ static bool is_pseudo(unsigned major_number)
     return major_number >= 136 && major_number <= 143;
 }
 
-static bool recognise(const struct linux_description *description)
+static bool is_terminal_device(dev_t device)
 {
-    const dev_t device = description->status.st_rdev;
-    if (!S_ISCHR(description->status.st_mode) || (description->open_flags & O_PATH) ||
-        device == makedev(5, 2))
+    if (device == makedev(5, 2))
         return false;
     switch (major(device)) {
     case 4:   /* consoles and serial lines */
@@ -39,13 +44,23 @@ static bool recognise(const struct linux_description *description)
     }
 }
 
+static bool recognise(const struct linux_description *description)
+{
+    return S_ISCHR(description->status.st_mode) && !(description->open_flags & O_PATH) &&
+           is_terminal_device(description->status.st_rdev);
+}
+
+/* As the kernel packs a device into 32 bits. */
+static dev_t device_of(unsigned packed)
+{
+    return makedev((packed >> 8) & 0xfff, (packed & 0xff) | ((packed >> 12) & 0xfff00));
+}
+
 /* The device behind a descriptor that may have been opened as /dev/tty; 0 when it has hung up. */
 static dev_t real_device(int fd)
 {
     unsigned device = 0;
-    if (ioctl(fd, TIOCGDEV, &device) < 0)
-        return 0;
-    return makedev((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xfff00));
+    return ioctl(fd, TIOCGDEV, &device) < 0 ? 0 : device_of(device);
 }
 
 static int check_unread(int fd, struct recap_error *error)
@@ -57,6 +72,50 @@ static int check_unread(int fd, struct recap_error *error)
                             "taking them",
                             unread);
     return 0;
+}
+
+/* Whether it is the controlling terminal of the process that holds it. */
+static bool controls_holder(const struct linux_description *description, dev_t device)
+{
+    char path[32], stat[2048];
+    snprintf(path, sizeof path, "/proc/%d/stat", description->pid ? description->pid : getpid());
+    if (linux_procfs_read_into(AT_FDCWD, path, stat, sizeof stat) < 0)
+        return false;
+    const char *terminal = linux_stat_field(stat, 7);
+    return terminal && device_of((unsigned)strtoul(terminal, NULL, 10)) == device;
+}
+
+/* What a virtual console is beyond its settings belongs to whoever draws on it. */
+static int check_console(int fd, dev_t device, struct recap_error *error)
+{
+    enum { CONSOLES = 4, CONSOLE_COUNT = 64 };
+    int mode = KD_TEXT;
+    struct vt_mode switching = {.mode = VT_AUTO};
+    if (major(device) != CONSOLES || minor(device) >= CONSOLE_COUNT)
+        return 0;
+    if ((ioctl(fd, KDGETMODE, &mode) == 0 && mode != KD_TEXT) ||
+        (ioctl(fd, VT_GETMODE, &switching) == 0 && switching.mode != VT_AUTO))
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "the console shows graphics, or asks its program before it is left");
+    return 0;
+}
+
+static int describe_line(int fd, dev_t device, const struct linux_description *description,
+                         struct recap_arena *arena, struct recap_object *object,
+                         struct recap_value *state, struct recap_error *error)
+{
+    int exclusive = 0, result = check_console(fd, device, error);
+    object->label = recap_arena_printf(arena, "terminal %s", description->link);
+    if (result == 0)
+        result = check_unread(fd, error);
+    if (result == 0)
+        result = linux_device_node_identify(description, arena, state, error);
+    if (result < 0)
+        return result;
+    struct recap_value *ties = recap_put_record(arena, state, "ties");
+    if (ioctl(fd, TIOCGEXCL, &exclusive) == 0 && exclusive)
+        recap_put_number(arena, ties, "exclusive", exclusive);
+    return linux_terminal_settings_describe(fd, arena, ties, error);
 }
 
 static int describe_outside(int fd, dev_t device, const struct linux_description *description,
@@ -94,6 +153,8 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
         recap_put_object(arena, state, "master", master);
         described.label = recap_arena_printf(arena, "terminal /dev/pts/%u", minor(device));
         result = check_unread(fd, error);
+    } else if (!is_pseudo(major(device)) && !controls_holder(description, device)) {
+        result = describe_line(fd, device, description, arena, &described, state, error);
     } else {
         result = describe_outside(fd, device, description, arena, &described, state, error);
     }
@@ -105,6 +166,16 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     described.state = state;
     *object = described;
     return 0;
+}
+
+/* Without waiting for a carrier. An image may name any other device, which is not opened. */
+static int open_line(const struct recap_object *object, int flags, int *fd,
+                     struct recap_error *error)
+{
+    if (!is_terminal_device(makedev((unsigned)recap_number_or(object->state, "major", 0),
+                                    (unsigned)recap_number_or(object->state, "minor", 0))))
+        return linux_state_damaged(object, "major", error);
+    return linux_device_node_open(object, flags | O_NONBLOCK, fd, error);
 }
 
 static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
@@ -120,12 +191,15 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
              recap_graph_object(creation->graph, master))
         result =
             linux_pty_open(kernel, creation->badges[master], (int)flags & O_ACCMODE, &fd, error);
+    else if (recap_member(object->state, "path"))
+        result = open_line(object, (int)flags & O_ACCMODE, &fd, error);
     else
         result = linux_state_damaged(object, "master", error);
     return result < 0 ? result : linux_status_flags_finish(kernel, fd, object, badge, error);
 }
 
-/* What a terminal outside was bound to takes on its settings, if it is a terminal at all. */
+/* What a terminal outside was bound to takes on its settings, if it is a terminal at all; so does a
+ * line that was opened again. */
 static int tie(struct linux_pd *pd, const struct recap_creation *creation,
                const struct recap_object *object, struct recap_error *error)
 {
@@ -135,6 +209,9 @@ static int tie(struct linux_pd *pd, const struct recap_creation *creation,
         return result;
     result =
         linux_terminal_settings_set(fd, object, recap_member(object->state, "ties"), false, error);
+    if (result == 0 && recap_number_or(recap_member(object->state, "ties"), "exclusive", 0) &&
+        ioctl(fd, TIOCEXCL) < 0)
+        result = recap_fail(error, -errno, "setting a terminal to exclusive mode");
     return result ? result : linux_status_flags_set(fd, object, error);
 }
 
@@ -144,10 +221,10 @@ static int compare(struct linux_kernel *kernel, recap_badge badge,
 {
     (void)kernel;
     (void)badge;
-    (void)description;
-    (void)object;
-    (void)error;
-    return 0; /* its number is that of its master, which is compared */
+    /* The number of a terminal end is that of its master, which is compared. */
+    if (!recap_member(object->state, "path") || linux_device_node_is(object, &description->status))
+        return 0;
+    return recap_refuse(error, RECAP_FAILED, -ESTALE, "%s is another terminal", description->link);
 }
 
 const struct linux_kind linux_kind_terminal = {

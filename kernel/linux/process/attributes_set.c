@@ -14,6 +14,7 @@
 
 struct work {
     struct linux_pd *pd;
+    const struct recap_creation *creation;
     const struct recap_graph *graph;
     const struct recap_pd_image *image;
     struct recap_arena *arena;
@@ -116,7 +117,7 @@ static int set_all(struct work *work)
 {
     const struct recap_value *want = work->image->attributes;
     size_t threads = work->pd->thread_count;
-    int result = linux_session_set(work->pd, work->graph, work->image, want, work->error);
+    int result = linux_session_set(work->pd, work->creation, work->image, want, work->error);
     if (result == 0)
         result = linux_layout_set(work->pd, want, work->error);
     if (result == 0)
@@ -152,7 +153,7 @@ int linux_attributes_set(struct recap_pd *base, const struct recap_creation *cre
 {
     struct linux_pd *pd = linux_pd(base);
     __attribute__((cleanup(clear_work))) struct work work = {
-        .pd = pd, .graph = creation->graph, .image = image, .error = error};
+        .pd = pd, .creation = creation, .graph = creation->graph, .image = image, .error = error};
     if (pd->thread_count != image->thread_count)
         return recap_fail(error, -EINVAL, "attributes are set after threads");
     work.arena = recap_arena_new();

@@ -5,6 +5,8 @@
  * that session too, with a process group of its own, and can control its jobs there.
  */
 #include "kernel/linux/concerns.h"
+#include "kernel/linux/objects/fdinfo.h"
+#include "kernel/linux/objects/pty.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 /* The last number of a status field: what the innermost PID namespace calls it. */
 static int64_t innermost(const char *status, const char *name)
@@ -57,27 +60,47 @@ static struct recap_value *member(struct recap_value *record, const char *name)
     return (struct recap_value *)recap_member(record, name);
 }
 
+/* A terminal that controls the session stays what it is also when nobody has it open: then the
+ * selector of its master says which it is, if the component holds that. */
+static bool is_master(struct linux_pd *pd, recap_selector selector, const struct stat *status,
+                      dev_t terminal)
+{
+    char path[48], text[512];
+    uint64_t index;
+    snprintf(path, sizeof path, "fdinfo/%llu", (unsigned long long)selector);
+    return status->st_rdev == makedev(5, 2) && major(terminal) == 136 &&
+           linux_procfs_read_into(pd->proc, path, text, sizeof text) > 0 &&
+           linux_fdinfo_number(text, "tty-index", 10, &index) && index == minor(terminal);
+}
+
 void linux_session_find_terminal(struct linux_pd *pd, const struct recap_graph *graph,
                                  const struct recap_pd_image *image, struct recap_arena *arena,
                                  struct recap_value *state)
 {
     struct recap_value *record = member(state, "terminal");
     uint64_t device;
+    recap_selector held = 0;
     if (!record || recap_get_hex(record, "device", &device) < 0)
         return;
     dev_t terminal = makedev((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xfff00));
-    for (size_t i = 0; i < image->slot_count; i++) {
+    const char *found = NULL;
+    bool open_itself = false;
+    for (size_t i = 0; i < image->slot_count && !open_itself; i++) {
         const struct recap_slot *slot = &image->slots[i];
-        const struct recap_object *object = recap_graph_object(graph, slot->object);
         char path[48];
         struct stat status;
         snprintf(path, sizeof path, "fd/%llu", (unsigned long long)slot->selector);
-        if (!object || fstatat(pd->proc, path, &status, 0) < 0 || !S_ISCHR(status.st_mode) ||
-            status.st_rdev != terminal)
+        if (!recap_graph_object(graph, slot->object) || fstatat(pd->proc, path, &status, 0) < 0 ||
+            !S_ISCHR(status.st_mode))
             continue;
-        recap_put_number(arena, record, "selector", (int64_t)slot->selector);
-        return;
+        open_itself = status.st_rdev == terminal;
+        if (!open_itself && (found || !is_master(pd, slot->selector, &status, terminal)))
+            continue;
+        found = open_itself ? "selector" : "master";
+        held = slot->selector;
     }
+    if (found)
+        recap_put_number(arena, record, found, (int64_t)held);
 }
 
 /* Whether what the selector refers to lives outside the checkpoint. */
@@ -125,6 +148,41 @@ static int take_foreground(struct linux_pd *pd, int64_t selector, struct recap_e
     return result;
 }
 
+/* Becomes controlled by the terminal whose master the selector holds, through an end of it that is
+ * closed again. */
+static int take_by_master(struct linux_pd *pd, const struct recap_creation *creation,
+                          const struct recap_pd_image *image, int64_t master, bool foreground,
+                          struct recap_error *error)
+{
+    const struct recap_slot *slot =
+        master < 0 ? NULL : recap_graph_slot(image, (recap_selector)master);
+    if (!slot || !recap_graph_object(creation->graph, slot->object))
+        return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "the session is malformed");
+    int end;
+    int result = linux_pty_open(pd->kernel, creation->badges[slot->object], O_RDWR, &end, error);
+    if (result < 0)
+        return result;
+    __attribute__((cleanup(linux_steps_clear))) struct linux_steps *steps = linux_steps_new(pd, 0);
+    if (!steps) {
+        close(end);
+        return recap_fail(error, -ENOMEM, "taking the controlling terminal");
+    }
+    int32_t group = pd->vpid;
+    struct linux_batch *batch = linux_steps_batch(steps);
+    uint64_t at = linux_batch_put(batch, &group, sizeof group);
+    size_t token = linux_batch_send_fd(batch, end);
+    size_t take = linux_step(steps, "taking the controlling terminal", SYS_ioctl, -1, TIOCSCTTY);
+    linux_batch_use_fd(batch, token, take, 0);
+    if (foreground) {
+        size_t set =
+            linux_step(steps, "setting the foreground process group", SYS_ioctl, -1, TIOCSPGRP, at);
+        linux_batch_use_fd(batch, token, set, 0);
+    }
+    result = linux_steps_run(&steps, 1, error);
+    close(end);
+    return result;
+}
+
 static int lead(struct linux_pd *pd, bool session, struct recap_error *error)
 {
     int64_t answer = 0;
@@ -136,10 +194,11 @@ static int lead(struct linux_pd *pd, bool session, struct recap_error *error)
     return result;
 }
 
-int linux_session_set(struct linux_pd *pd, const struct recap_graph *graph,
+int linux_session_set(struct linux_pd *pd, const struct recap_creation *creation,
                       const struct recap_pd_image *image, const struct recap_value *want,
                       struct recap_error *error)
 {
+    const struct recap_graph *graph = creation->graph;
     int64_t session, group, answer = -1;
     if (recap_get_number(want, "session", &session) < 0 ||
         recap_get_number(want, "process_group", &group) < 0)
@@ -162,6 +221,10 @@ int linux_session_set(struct linux_pd *pd, const struct recap_graph *graph,
     bool joins = bound && answer == 0;
     if (result == 0 && ((leads_session && !joins) || leads_group))
         result = lead(pd, leads_session && !joins, error);
+    bool foreground = leads_group && recap_number_or(terminal, "foreground", 0);
+    if (result == 0 && leads_session && recap_member(terminal, "master"))
+        return take_by_master(pd, creation, image, recap_number_or(terminal, "master", -1),
+                              foreground, error);
     if (result < 0 || !terminal || selector < 0)
         return result;
     bool controls = joins;
@@ -172,7 +235,7 @@ int linux_session_set(struct linux_pd *pd, const struct recap_graph *graph,
         if (result == 0 && answer < 0 && !bound)
             return recap_fail(error, (int)answer, "taking the controlling terminal");
     }
-    if (result == 0 && controls && leads_group && recap_number_or(terminal, "foreground", 0))
+    if (result == 0 && controls && foreground)
         result = take_foreground(pd, selector, error);
     return result;
 }
