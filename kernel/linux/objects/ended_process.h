@@ -4,8 +4,8 @@
 
 #include "kernel/linux/linux.h"
 
-/* The badge of the process behind `badge`, a pidfd found as `description`: all pidfds of one process
- * get the same, where the kernel tells them apart. */
+/* The badge of the process behind `badge`, a pidfd found as `description`: all pidfds of one
+ * process get the same, where the kernel tells them apart. */
 int linux_ended_process_of(struct linux_kernel *kernel, recap_badge badge,
                            const struct linux_description *description, recap_badge *process,
                            struct recap_error *error);
