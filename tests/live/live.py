@@ -122,12 +122,16 @@ class Live:
 
     def bring(self, program, name=None):
         """A copy of a program in the test's folder, where every user can run it."""
-        mode, content = self.files[os.path.normpath(os.path.join(self.origin, program))]
+        mode, content = self.named(program)
         copy = self.path(name or os.path.basename(program))
         with open(copy, "wb") as file:
             file.write(content)
         os.chmod(copy, mode & 0o777)
         return copy
+
+    def named(self, path):
+        """Mode and content of a file that the command line names."""
+        return self.files[os.path.normpath(os.path.join(self.origin, path))]
 
     def bring_text(self, name, content):
         """A file in the test's folder that every user can read."""
@@ -162,14 +166,18 @@ class Live:
 
     def run(self, *arguments, status=0, timeout=60, **more):
         """Runs recap; its output as text. Another exit status than `status` is wrong."""
-        more.setdefault("stdin", subprocess.DEVNULL)
-        result = subprocess.run([self.recap_program, *map(str, arguments)], text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
-                                **more)
+        result = self.result(*arguments, timeout=timeout, **more)
         if result.returncode != status:
             raise Wrong(f"recap {' '.join(map(str, arguments))}: exit status {result.returncode} "
                         f"instead of {status}\n{result.stdout}{result.stderr}")
         return result.stdout if status == 0 else result.stdout + result.stderr
+
+    def result(self, *arguments, timeout=60, **more):
+        """The same, where every exit status is an answer."""
+        more.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.run([self.recap_program, *map(str, arguments)], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
+                              **more)
 
     def start(self, command, pass_fds=(), **more):
         """Starts a program as a session of its own, with nothing open but the standard three."""
