@@ -80,21 +80,35 @@ static const char *subject(const struct arguments *arguments, char *text, size_t
     return text;
 }
 
+static int tell_json(const struct arguments *arguments, const char *image,
+                     const struct recap_checkpoint_result *result)
+{
+    return report_json(
+        json_pack("{s:I, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:[]}", "pid",
+                  (json_int_t)arguments->pids[0], "pids", json_pids(arguments), "image",
+                  arguments->dry_run ? json_null() : report_json_text(image), "left_running",
+                  arguments->leave_running || arguments->dry_run, "selectors",
+                  (json_int_t)result->selectors, "objects", (json_int_t)result->objects, "threads",
+                  (json_int_t)result->threads, "regions", (json_int_t)result->regions, "bytes",
+                  (json_int_t)result->bytes, "pause_ns", (json_int_t)result->pause_ns, "refusals"));
+}
+
+/* The exit status says what became of the process and its image, whether or not that could be told.
+ */
 static int tell(const struct arguments *arguments, const char *image,
                 const struct recap_checkpoint_result *result)
 {
     char who[64];
     subject(arguments, who, sizeof who);
     bool several = arguments->pid_count > 1;
-    if (arguments->json)
-        return report_json(json_pack(
-            "{s:I, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:[]}", "pid",
-            (json_int_t)arguments->pids[0], "pids", json_pids(arguments), "image",
-            arguments->dry_run ? json_null() : report_json_text(image), "left_running",
-            arguments->leave_running || arguments->dry_run, "selectors",
-            (json_int_t)result->selectors, "objects", (json_int_t)result->objects, "threads",
-            (json_int_t)result->threads, "regions", (json_int_t)result->regions, "bytes",
-            (json_int_t)result->bytes, "pause_ns", (json_int_t)result->pause_ns, "refusals"));
+    if (arguments->json) {
+        int status = tell_json(arguments, image, result);
+        if (status != 0 && !arguments->dry_run)
+            report_note("the checkpoint is done all the same: %s is whole and %s %s", image, who,
+                        arguments->leave_running ? (several ? "run on" : "runs on")
+                                                 : (several ? "have ended" : "has ended"));
+        return arguments->dry_run ? status : 0;
+    }
     if (arguments->dry_run) {
         printf("%s can be checkpointed: %zu selectors, %zu objects; nothing was stopped\n", who,
                result->selectors, result->objects);

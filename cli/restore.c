@@ -281,7 +281,13 @@ static int run(const struct arguments *arguments)
         result = write_pidfile(&restoration, arguments->pidfile);
     if (result < 0)
         return report_failure(arguments->json, &session->error, &restoration.refusals);
+    /* Before it starts: what the caller cannot be told of must not run. */
     int status = tell(&restoration, arguments);
+    if (status != 0) {
+        if (arguments->pidfile)
+            unlink(arguments->pidfile);
+        return status;
+    }
     pid_t pid = (pid_t)recap_pd_id(restoration.pds[0]);
     if (!restoration.detach)
         foreground_begin(pid);
@@ -294,7 +300,7 @@ static int run(const struct arguments *arguments)
         return report_failure(arguments->json, &session->error, NULL);
     }
     if (restoration.detach)
-        return status;
+        return 0;
     /* We held every object that was made for it. Its pipes and sockets have to end with it. */
     let_go(&restoration);
     return restoration.relay ? relay_run(restoration.relay, pid) : foreground_wait(pid);

@@ -4,7 +4,8 @@
  *   pause     slots, regions, threads, attributes, objects and their content, pages
  *   finish    headers, graph, manifest; then the PDs go on, or end once a reader took the image
  *
- * Whatever fails, the PDs go on: the cleanup of `struct work` resumes them.
+ * Whatever fails before the image is whole, the PDs go on: the cleanup of `struct work` resumes
+ * them.
  */
 #include "engine/engine.h"
 
@@ -279,17 +280,6 @@ static int finish(struct work *work, struct recap_error *error)
     return result ? result : recap_image_commit(work->writer, work->graph, error);
 }
 
-/* What is ended has nothing but its image, so a reader has to have taken that first. */
-static int end_all(struct work *work, struct recap_error *error)
-{
-    struct recap_image *image;
-    int result = recap_image_open(work->options->path, &image, error);
-    if (result < 0)
-        return result;
-    recap_image_close(image);
-    return each_pd(work, work->ops->destroy, error);
-}
-
 static void tell(const struct work *work, uint64_t pause_ns, struct recap_checkpoint_result *result)
 {
     *result = (struct recap_checkpoint_result){
@@ -325,7 +315,7 @@ static int checkpoint(struct work *work, struct recap_checkpoint_result *told,
     if (result == 0)
         result = finish(work, error);
     if (result == 0 && !work->options->leave_running)
-        result = end_all(work, error);
+        result = recap_end_pds(work->pds, work->pd_count, work->writer, work->options->path, error);
     if (result == 0 && told)
         tell(work, pause_ns, told);
     return result;

@@ -46,12 +46,19 @@ int recap_walk_objects(struct recap_walk *walk, const struct recap_promise *prom
                        struct recap_refusals *refusals, struct recap_error *error);
 
 /* Checkpoints `count` PDs into one new image. Without leave_running they are destroyed once the
- * image is whole; on every failure they run on. A dry run finds what would be refused and stops
- * nothing. With refusals found: -EOPNOTSUPP, class RECAP_UNSUPPORTED. `result` may be NULL. */
+ * image is whole; on every failure they run on, but for one of ending them (end.c). A dry run finds
+ * what would be refused and stops nothing. With refusals found: -EOPNOTSUPP, class
+ * RECAP_UNSUPPORTED. `result` may be NULL. */
 int recap_engine_checkpoint(struct recap_kernel *kernel, const uint64_t *ids, size_t count,
                             const struct recap_checkpoint_options *options,
                             struct recap_refusals *refusals, struct recap_checkpoint_result *result,
                             struct recap_error *error);
+
+/* end.c: ends PDs whose image was committed to `path`, after a reader has taken it. When it has
+ * not, or when one cannot be ended and none has been, they go on and the image is withdrawn; else
+ * the others are ended too, and `error` says what became of them. */
+int recap_end_pds(struct recap_pd *const *pds, size_t count, struct recap_image_writer *writer,
+                  const char *path, struct recap_error *error);
 
 /* Builds the PDs of an opened image, verifies them and leaves them stopped in `pds` (as many as
  * graph->pd_count; the caller resumes and closes them, or just closes them: they are gone then).

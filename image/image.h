@@ -43,6 +43,8 @@ int recap_image_content(struct recap_image_writer *writer, uint64_t id, const vo
  * graph gets the checksums of its contents. On failure the image is still to be discarded. */
 int recap_image_commit(struct recap_image_writer *writer, struct recap_graph *graph,
                        struct recap_error *error);
+/* Takes back an image that was committed: it is removed when the writer is discarded. */
+void recap_image_withdraw(struct recap_image_writer *writer);
 /* Frees the writer; what was not committed is removed from disk. Accepts NULL. */
 void recap_image_discard(struct recap_image_writer *writer);
 

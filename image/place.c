@@ -234,21 +234,32 @@ int image_place_settle(struct image_place *place, struct recap_error *error)
         return taken(place, error);
     if (result < 0)
         return recap_fail(error, result, "renaming the finished image to %s", place->path);
+    place->ours = false;
     if (fsync(place->parent) < 0) {
         result = -errno;
-        renameat(place->parent, place->name, place->parent, place->temporary);
+        image_place_unsettle(place);
         return recap_fail(error, result, "syncing the directory of image %s", place->path);
     }
-    place->ours = false;
     return 0;
+}
+
+/* Where it cannot be renamed, it is removed from its place. */
+void image_place_unsettle(struct image_place *place)
+{
+    if (has_name(place->parent, place->name, place->directory))
+        renameat(place->parent, place->name, place->parent, place->temporary);
+    place->ours = true;
+    fsync(place->parent);
 }
 
 void image_place_clear(struct image_place *place)
 {
     if (place->ours) {
         empty(place->directory);
-        if (has_name(place->parent, place->temporary, place->directory))
-            unlinkat(place->parent, place->temporary, AT_REMOVEDIR);
+        const char *names[] = {place->temporary, place->name};
+        for (size_t i = 0; i < 2; i++)
+            if (has_name(place->parent, names[i], place->directory))
+                unlinkat(place->parent, names[i], AT_REMOVEDIR);
     }
     if (place->directory >= 0)
         close(place->directory);

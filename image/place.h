@@ -22,6 +22,8 @@ int image_place_make(const char *path, struct image_place *place, struct recap_e
 int image_place_file(int at, const char *name);
 /* Renames the directory, whose files are synced, to its place, and syncs the parent. */
 int image_place_settle(struct image_place *place, struct recap_error *error);
+/* Makes what was settled, and still is where it was, a temporary directory again. */
+void image_place_unsettle(struct image_place *place);
 /* Removes the temporary directory unless it was settled; frees and closes. */
 void image_place_clear(struct image_place *place);
 

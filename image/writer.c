@@ -257,6 +257,11 @@ int recap_image_content(struct recap_image_writer *writer, uint64_t id, const vo
     return image_write_failed(writer, result, name, error);
 }
 
+void recap_image_withdraw(struct recap_image_writer *writer)
+{
+    image_place_unsettle(&writer->place);
+}
+
 void recap_image_discard(struct recap_image_writer *writer)
 {
     if (!writer)

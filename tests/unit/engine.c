@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -39,6 +40,18 @@ static int remove_folder(void **state)
 {
     (void)state;
     return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void remove_image(void)
+{
+    assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+/* Neither an image nor what it comes into being in. */
+static void assert_nothing_left(void)
+{
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(mkdir(folder, 0700), 0);
 }
 
 static int take(struct fake_kernel *kernel, bool leave_running, struct recap_refusals *refusals,
@@ -225,12 +238,55 @@ static void test_every_operation_of_checkpoint_failed_once(void **state)
         assert_int_equal(error.code, -EIO);
         assert_true(kernel.pds[0].exists && !kernel.pds[0].suspended && !kernel.pds[0].open);
         assert_memory_equal(kernel.pds[0].slots, had.slots, sizeof had.slots);
-        /* Only the end of the component comes after the image is whole. */
-        if (access(path, F_OK) == 0) {
-            assert_string_equal(error.what, "destroy: Input/output error");
-            nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-        }
+        assert_nothing_left();
     }
+}
+
+/* Two PDs that share their objects, checkpointed with failures from call `fail_at` on. */
+static int take_two(struct fake_kernel *kernel, size_t fail_at, bool lost,
+                    struct recap_error *error)
+{
+    const uint64_t ids[] = {1, 2};
+    struct recap_checkpoint_options options = {.path = path};
+    struct recap_refusals refusals = {0};
+    fake_kernel_init(kernel);
+    kernel->pds[1] = *fake_pd_populate(kernel);
+    kernel->pds[1].base.id = 2;
+    kernel->fail_at = fail_at;
+    kernel->lost = lost;
+    int result = recap_engine_checkpoint(&kernel->base, ids, 2, &options, &refusals, NULL, error);
+    recap_refusals_clear(&refusals);
+    return result;
+}
+
+/* An image is taken back when every PD of it goes on, and stays when it may be all that is left. */
+static void test_ends_of_several_that_fail(void **state)
+{
+    (void)state;
+    struct fake_kernel kernel;
+    struct recap_error error = {0};
+    assert_int_equal(take_two(&kernel, 0, false, &error), 0);
+    assert_false(kernel.pds[0].exists || kernel.pds[1].exists);
+    size_t last = kernel.calls; /* the end of the second one */
+    remove_image();
+
+    assert_int_equal(take_two(&kernel, last - 1, false, &error), -EIO);
+    assert_string_equal(error.what, "destroy: Input/output error");
+    assert_non_null(strstr(error.remedy, "was taken back"));
+    for (size_t i = 0; i < 2; i++)
+        assert_true(kernel.pds[i].exists && !kernel.pds[i].suspended);
+    assert_nothing_left();
+
+    assert_int_equal(take_two(&kernel, last, false, &error), -EIO);
+    assert_non_null(
+        strstr(error.remedy, "whole and stays, of which 1 other has ended; PD 2 runs on"));
+    assert_true(!kernel.pds[0].exists && kernel.pds[1].exists && !kernel.pds[1].suspended);
+    remove_image();
+
+    /* Nobody can say whether they have ended. */
+    assert_int_equal(take_two(&kernel, last - 1, true, &error), -EIO);
+    assert_non_null(strstr(error.remedy, "whole and stays; PD 1 may run on"));
+    remove_image();
 }
 
 static void test_every_operation_of_restore_failed_once(void **state)
@@ -269,6 +325,7 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(test_every_operation_of_checkpoint_failed_once, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(test_ends_of_several_that_fail, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_every_operation_of_restore_failed_once, make_folder,
                                         remove_folder),
     };

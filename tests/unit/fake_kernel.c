@@ -21,7 +21,9 @@ static struct fake_pd *fake_pd(struct recap_pd *pd)
 static int turn(struct recap_kernel *kernel, const char *what, struct recap_error *error)
 {
     struct fake_kernel *k = fake(kernel);
-    return ++k->calls == k->fail_at ? recap_fail(error, -EIO, "%s", what) : 0;
+    k->calls++;
+    bool fails = k->lost ? k->fail_at && k->calls >= k->fail_at : k->calls == k->fail_at;
+    return fails ? recap_fail(error, -EIO, "%s", what) : 0;
 }
 
 static const char *release(struct recap_kernel *kernel)

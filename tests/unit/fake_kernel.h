@@ -33,6 +33,7 @@ struct fake_kernel {
     struct fake_object objects[FAKE_OBJECTS]; /* badge = place + 1 */
     size_t calls;
     size_t fail_at; /* the call that fails, counted from 1; 0: none */
+    bool lost;      /* and all that follow */
     size_t stops;   /* how often a PD was suspended */
 };
 
