@@ -4,6 +4,11 @@
  * own program on (what the dynamic loader does before is not the command's). With -t the calls of
  * its other threads count as well, in the order in which they arrive. Child processes are not
  * followed: a command that traces others can do so undisturbed.
+ *
+ * How many calls a command makes is not the same each time: it waits more often or less. A call
+ * that is to be the same one each time is named by its kind, which is its name and, where one call
+ * does many things, which of them, and by how many of that kind came before it: openat:7,
+ * ptrace/0x4206:1.
  */
 #include <elf.h>
 #include <errno.h>
@@ -24,25 +29,31 @@
 #include "fitting.h"
 #include "syscall-names.h"
 
-enum action { COUNT, LIST, KILL, KILL_AFTER, STOP, FAIL, SHORT };
+enum action { COUNT, LIST, KINDS, KILL, KILL_AFTER, STOP, FAIL, SHORT };
 
 static const struct {
     const char *name;
     int least, most; /* numbers that follow the name on the command line */
 } actions[] = {
-    [COUNT] = {"count", 0, 0},
-    [LIST] = {"list", 0, 0},
-    [KILL] = {"kill", 1, 1},
-    [STOP] = {"stop", 1, 1},
-    [KILL_AFTER] = {"killafter", 1, 1},
-    [FAIL] = {"fail", 1, 2},
-    [SHORT] = {"short", 1, 1},
+    [COUNT] = {"count", 0, 0}, [LIST] = {"list", 0, 0},   [KINDS] = {"kinds", 0, 0},
+    [KILL] = {"kill", 1, 1},   [STOP] = {"stop", 1, 1},   [KILL_AFTER] = {"killafter", 1, 1},
+    [FAIL] = {"fail", 1, 2},   [SHORT] = {"short", 1, 1},
+};
+
+struct kind {
+    char text[64];
+    unsigned long calls;
 };
 
 struct stepper {
     enum action action;
     unsigned long which; /* the call concerned, from 1 on */
-    int failure;         /* the errno of FAIL; 0: one that fits the call */
+    const char *kind;    /* counted are those of this kind; NULL: all */
+    size_t kind_length;
+    unsigned long of_kind;
+    struct kind *kinds; /* all that came, for KINDS */
+    size_t kind_count;
+    int failure; /* the errno of FAIL; 0: one that fits the call */
     bool threads;
     FILE *report; /* NULL: say nothing */
     pid_t command;
@@ -60,9 +71,10 @@ static _Noreturn void die(const char *what)
 
 static _Noreturn void usage(void)
 {
-    fputs("Usage: stepper [-v] [-t] [-o FILE] count|list -- COMMAND...\n"
+    fputs("Usage: stepper [-v] [-t] [-o FILE] count|list|kinds -- COMMAND...\n"
           "       stepper [-v] [-t] [-o FILE] kill|killafter|stop|short N -- COMMAND...\n"
           "       stepper [-v] [-t] [-o FILE] fail N [ERRNO] -- COMMAND...\n"
+          "N: the number of a call, or KIND:N as `kinds` prints them.\n"
           "-v: tell the call concerned, on standard error or in FILE; -t: threads count too.\n"
           "Exits as COMMAND does, or with 128 and the number of the signal that ended it.\n",
           stderr);
@@ -74,6 +86,71 @@ static const char *name_of(long number)
     size_t count = sizeof syscall_names / sizeof *syscall_names;
     return number >= 0 && (size_t)number < count && syscall_names[number] ? syscall_names[number]
                                                                           : "unknown";
+}
+
+/* What a call does that does many things, as the place of the argument that says so, from 1 on. */
+static uint64_t operation(const struct user_regs_struct *registers, bool *has)
+{
+    *has = true;
+    switch (registers->orig_rax) {
+    case SYS_ptrace:
+    case SYS_prctl:
+    case SYS_arch_prctl:
+        return registers->rdi;
+    case SYS_ioctl:
+    case SYS_fcntl:
+    case SYS_futex:
+        return registers->rsi;
+    case SYS_kcmp:
+    case SYS_madvise:
+        return registers->rdx;
+    default:
+        *has = false;
+        return 0;
+    }
+}
+
+static void name_kind(const struct user_regs_struct *registers, char *text, size_t size)
+{
+    bool has;
+    unsigned long long which = operation(registers, &has);
+    if (has)
+        snprintf(text, size, "%s/%#llx", name_of((long)registers->orig_rax), which);
+    else
+        snprintf(text, size, "%s", name_of((long)registers->orig_rax));
+}
+
+/* The kind of a call and how many of it there were by now, for KINDS. */
+static void tell_kind(struct stepper *stepper, const struct user_regs_struct *registers)
+{
+    char text[64];
+    name_kind(registers, text, sizeof text);
+    size_t i = 0;
+    while (i < stepper->kind_count && strcmp(stepper->kinds[i].text, text) != 0)
+        i++;
+    if (i == stepper->kind_count) {
+        stepper->kinds = reallocarray(stepper->kinds, i + 1, sizeof *stepper->kinds);
+        if (!stepper->kinds)
+            die("counting kinds");
+        stepper->kinds[i].calls = 0;
+        memcpy(stepper->kinds[i].text, text, sizeof text);
+        stepper->kind_count++;
+    }
+    fprintf(stepper->report, "%s:%lu\n", text, ++stepper->kinds[i].calls);
+}
+
+/* Counts a call. Whether it is the one concerned. */
+static bool is_concerned(struct stepper *stepper, const struct user_regs_struct *registers)
+{
+    char text[64];
+    stepper->calls++;
+    if (!stepper->kind)
+        return stepper->calls == stepper->which;
+    name_kind(registers, text, sizeof text);
+    if (strlen(text) != stepper->kind_length ||
+        memcmp(text, stepper->kind, stepper->kind_length) != 0)
+        return false;
+    return ++stepper->of_kind == stepper->which;
 }
 
 static void describe(const struct stepper *stepper, const struct user_regs_struct *registers)
@@ -116,7 +193,7 @@ static const long basic_options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PT
 static void enter_call(struct stepper *stepper, pid_t thread)
 {
     struct user_regs_struct registers = get_registers(thread);
-    stepper->calls++;
+    bool concerned = is_concerned(stepper, &registers);
     /* Only for the time of such a call: a child process must not find itself traced. */
     if (stepper->threads && (registers.orig_rax == SYS_clone || registers.orig_rax == SYS_clone3)) {
         long more = makes_thread(thread, &registers) ? PTRACE_O_TRACECLONE : 0;
@@ -124,7 +201,9 @@ static void enter_call(struct stepper *stepper, pid_t thread)
     }
     if (stepper->action == LIST)
         describe(stepper, &registers);
-    if (stepper->action < KILL || stepper->done || stepper->calls != stepper->which)
+    else if (stepper->action == KINDS)
+        tell_kind(stepper, &registers);
+    if (stepper->action < KILL || stepper->done || !concerned)
         return;
     stepper->done = true;
     stepper->pending = thread;
@@ -341,11 +420,16 @@ int main(int argc, char **argv)
         command + 1 >= argc)
         usage();
     stepper.action = (enum action)action;
+    const char *colon = numbers > 0 ? strrchr(argv[optind + 1], ':') : NULL;
+    if (colon) {
+        stepper.kind = argv[optind + 1];
+        stepper.kind_length = (size_t)(colon - stepper.kind);
+    }
     if (numbers > 0)
-        stepper.which = (unsigned long)number(argv[optind + 1]);
+        stepper.which = (unsigned long)number(colon ? colon + 1 : argv[optind + 1]);
     if (numbers > 1)
         stepper.failure = number(argv[optind + 2]);
-    if (stepper.action <= LIST && !stepper.report)
+    if (stepper.action < KILL && !stepper.report)
         stepper.report = stdout;
 
     stepper.command = start(&argv[command + 1]);
@@ -355,5 +439,6 @@ int main(int argc, char **argv)
         fprintf(stepper.report, "%lu\n", stepper.calls);
     if (stepper.report && fclose(stepper.report) != 0)
         die("writing the report");
+    free(stepper.kinds);
     return result;
 }
