@@ -223,7 +223,9 @@ class Live:
         return pid
 
     def wait_gone(self, pid, seconds=10):
-        wait_for(lambda: self.reap() or not alive(pid), f"process {pid} has not ended", seconds)
+        """Until nothing of it is left, not even its id, which a restore may want."""
+        wait_for(lambda: self.reap() or not os.path.exists(f"/proc/{pid}"),
+                 f"process {pid} has not ended", seconds)
 
 
 def command_line(pid):
