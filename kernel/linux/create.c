@@ -100,15 +100,22 @@ static int forget_rseq(struct linux_pd *pd, struct linux_batch *batch)
                                  rseq.signature);
 }
 
-/* Selectors of the image may lie beyond our own limit. The image's is set with the attributes. */
-static void raise_limit(pid_t pid)
+/* Selectors of the image may lie beyond the limit that we give. The image's own is set with the
+ * attributes. What the kernel does not allow shows when that selector is installed. */
+static void raise_limit(pid_t pid, const struct recap_pd_image *plan)
 {
-    struct rlimit most = {1 << 20, 1 << 20};
-    if (prlimit(pid, RLIMIT_NOFILE, &most, NULL) == 0 ||
-        prlimit(pid, RLIMIT_NOFILE, NULL, &most) != 0)
+    enum { OWN = 64 }; /* for what is received before it is at its selector */
+    struct rlimit limit;
+    recap_selector highest = plan->slot_count ? plan->slots[plan->slot_count - 1].selector : 0;
+    if (prlimit(pid, RLIMIT_NOFILE, NULL, &limit) != 0 || limit.rlim_cur > highest + OWN)
         return;
-    most.rlim_cur = most.rlim_max;
-    prlimit(pid, RLIMIT_NOFILE, &most, NULL);
+    struct rlimit higher = {highest + OWN + 1, limit.rlim_max};
+    if (higher.rlim_max < higher.rlim_cur)
+        higher.rlim_max = higher.rlim_cur;
+    if (prlimit(pid, RLIMIT_NOFILE, &higher, NULL) == 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    prlimit(pid, RLIMIT_NOFILE, &limit, NULL);
 }
 
 static int empty(struct linux_pd *pd, struct recap_error *error)
@@ -159,7 +166,7 @@ int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph
     result = linux_suspend(made, error);
     /* Traced from here on, or about to be killed: the pipe has served. */
     close(ends[1]);
-    raise_limit(pid);
+    raise_limit(pid, plan);
     /* After the process was forked: it begins with the limit that we were given. */
     if (result == 0)
         result = linux_room_make(linux_kernel(kernel), graph->object_count, error);

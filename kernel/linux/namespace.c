@@ -8,16 +8,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static int write_text(const char *path, const char *text)
@@ -63,13 +62,28 @@ static int separate(struct recap_error *error)
     return code;
 }
 
-/* Waits until nothing but ourselves is left in the namespace. */
-__attribute__((noreturn)) static void outlast_all(void)
+/* Waits for the restored processes, which are no children of ours, and then for what they leave
+ * behind, which becomes ours. */
+__attribute__((noreturn)) static void outlast_all(int restored, size_t count)
 {
-    const struct timespec nap = {.tv_nsec = 20000000};
-    while (kill(-1, 0) == 0 || errno != ESRCH)
-        nanosleep(&nap, NULL);
+    struct epoll_event ended;
+    while (count) {
+        int got = epoll_wait(restored, &ended, 1, -1);
+        if (got < 0 && errno != EINTR)
+            break;
+        count -= got > 0;
+    }
+    while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR)
+        ;
     _exit(0);
+}
+
+/* Whether its end will be told by `restored`; it may have come to it. */
+static bool watch(int restored, pid_t id)
+{
+    int process = (int)syscall(SYS_pidfd_open, id, 0);
+    struct epoll_event end = {.events = EPOLLIN | EPOLLONESHOT};
+    return process >= 0 && epoll_ctl(restored, EPOLL_CTL_ADD, process, &end) == 0;
 }
 
 /* The first process of the namespace. Orphans are reaped by the kernel. */
@@ -81,9 +95,9 @@ __attribute__((noreturn)) static void be_first(int orders)
         dup2(orders, 0);
     syscall(SYS_close_range, 1, ~0U, 0);
     setsid();
-    if (chdir("/") != 0)
+    int restored = epoll_create1(0);
+    if (chdir("/") != 0 || restored < 0)
         _exit(1);
-    int waiting[64];
     size_t count = 0;
     pid_t id;
     ssize_t got;
@@ -94,20 +108,11 @@ __attribute__((noreturn)) static void be_first(int orders)
         if (got != sizeof id)
             continue;
         named = true;
-        /* More than these are outlasted together, in the end. */
-        if (count < sizeof waiting / sizeof *waiting)
-            waiting[count] = (int)syscall(SYS_pidfd_open, id, 0);
-        if (count < sizeof waiting / sizeof *waiting && waiting[count] >= 0)
-            count++;
+        count += watch(restored, id);
     }
     if (!named)
         _exit(0);
-    for (size_t i = 0; i < count; i++) {
-        struct pollfd gone = {.fd = waiting[i], .events = POLLIN};
-        while (poll(&gone, 1, -1) < 0 && errno == EINTR)
-            ;
-    }
-    outlast_all();
+    outlast_all(restored, count);
 }
 
 int linux_namespace_enter(struct linux_kernel *kernel, struct recap_error *error)
