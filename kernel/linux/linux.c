@@ -2,6 +2,7 @@
 #include "kernel/linux/badges/badges.h"
 #include "kernel/linux/clocks.h"
 #include "kernel/linux/namespace.h"
+#include "kernel/linux/objects/nowhere.h"
 #include "kernel/linux/room.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@ static void linux_close(struct recap_kernel *kernel)
     struct linux_kernel *k = linux_kernel(kernel);
     linux_clocks_leave(k);
     linux_namespace_leave(k);
+    linux_nowhere_leave(k);
     linux_badges_free(k->badges);
     linux_room_unmake(k);
     free(k->release);
@@ -72,6 +74,7 @@ int recap_linux_open(struct recap_kernel **kernel, struct recap_error *error)
     if (!k)
         return recap_fail(error, -ENOMEM, "opening the Linux kernel");
     k->base.ops = &linux_ops;
+    k->nowhere = -1;
     k->badges = linux_badges_new();
     k->release = uname(&names) == 0 ? strdup(names.release) : NULL;
     int groups = getgroups(0, NULL);

@@ -38,6 +38,7 @@ struct linux_kernel {
      */
     int64_t clocks_moved_ns;
     int time_before;
+    int nowhere; /* the root of a file system without a place (objects/nowhere.h), or -1 */
 };
 
 struct linux_thread {

@@ -30,8 +30,7 @@ static int write_text(const char *path, const char *text)
     return code;
 }
 
-/* Users and groups stand for themselves: whatever is not mapped, we could not become anyway. */
-static int map_ids(uid_t user, gid_t group)
+int linux_namespace_map_ids(uid_t user, gid_t group)
 {
     char text[64];
     int code = write_text("/proc/self/setgroups", "deny");
@@ -51,7 +50,8 @@ static int separate(struct recap_error *error)
         return 0;
     int code = -errno;
     if (code == -EPERM) {
-        code = unshare(CLONE_NEWUSER | CLONE_NEWPID) == 0 ? map_ids(user, group) : -errno;
+        code = unshare(CLONE_NEWUSER | CLONE_NEWPID) == 0 ? linux_namespace_map_ids(user, group)
+                                                          : -errno;
         if (code == 0)
             return 0;
     }

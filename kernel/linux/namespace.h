@@ -12,5 +12,8 @@ int linux_namespace_enter(struct linux_kernel *kernel, struct recap_error *error
 int linux_namespace_keep(struct linux_kernel *kernel, pid_t id, struct recap_error *error);
 /* Ends a namespace that nobody has to keep. */
 void linux_namespace_leave(struct linux_kernel *kernel);
+/* For one that has just entered a user namespace of its own: user and group stand for themselves in
+ * it. Whatever is not mapped, we could not become anyway. */
+int linux_namespace_map_ids(uid_t user, gid_t group);
 
 #endif

@@ -61,7 +61,7 @@ static void talk(int from, int to, const char *what)
 
 int main(void)
 {
-    char abstract[64], lost[64], text[64];
+    char abstract[64], here[64], lost[80], text[64];
     snprintf(abstract, sizeof abstract, "@recap-subject-%d", (int)getpid());
     umask(027);
     int file = bound(SOCK_STREAM, "stream.sock"), name = bound(SOCK_SEQPACKET, abstract);
@@ -70,7 +70,8 @@ int main(void)
     int packets = connected(SOCK_SEQPACKET, abstract), accepted = accept(name, NULL, NULL);
     int waiting = connected(SOCK_STREAM, "stream.sock"),
         second = connected(SOCK_STREAM, "stream.sock");
-    snprintf(lost, sizeof lost, "/tmp/recap-subject-%d.sock", (int)getpid());
+    subject_need(getcwd(here, sizeof here), "getcwd: %m");
+    snprintf(lost, sizeof lost, "%s/lost.sock", here);
     int removed = bound(SOCK_STREAM, lost);
     subject_need(listen(removed, 1) == 0 && unlink(lost) == 0, "unlink: %m");
     int receiver = bound(SOCK_DGRAM, "./receiver.sock"), sender = bound(SOCK_DGRAM, "sender.sock");

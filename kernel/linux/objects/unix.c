@@ -8,11 +8,11 @@
 #include "kernel/linux/objects/stopped.h"
 #include "kernel/linux/objects/unix_acting.h"
 #include "kernel/linux/objects/unix_diag.h"
+#include "kernel/linux/objects/unix_file.h"
 #include "kernel/linux/objects/unix_name.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -135,46 +135,6 @@ static int outside(const struct finding *finding, const char *peer_name)
 
 /* --- where it is bound ----------------------------------------------------- */
 
-/* Of a socket that others may still find by its file. */
-static int describe_file(const struct finding *finding)
-{
-    const struct linux_unix_diag *diag = finding->diag;
-    char directory[PATH_MAX] = "/", path[PATH_MAX + sizeof diag->name + 2], proc[64];
-    int length = (int)strnlen(diag->name, diag->name_length);
-    struct stat root, ours, status;
-    pid_t pid = finding->description->pid ? finding->description->pid : getpid();
-    snprintf(proc, sizeof proc, "/proc/%d/root", pid);
-    if (stat(proc, &root) < 0 || stat("/", &ours) < 0)
-        return recap_fail(finding->error, -errno, "looking for a socket file");
-    if (root.st_ino != ours.st_ino || root.st_dev != ours.st_dev)
-        return recap_refuse(finding->error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                            "the socket is bound to %.*s in another root directory", length,
-                            diag->name);
-    if (diag->name[0] != '/') {
-        snprintf(proc, sizeof proc, "/proc/%d/cwd", pid);
-        ssize_t result = linux_procfs_link(AT_FDCWD, proc, directory, sizeof directory);
-        if (result < 0)
-            return recap_fail(finding->error, (int)result, "looking for a socket file");
-    }
-    snprintf(path, sizeof path, "%s%s%.*s", diag->name[0] == '/' ? "" : directory,
-             diag->name[0] == '/' ? "" : "/", length, diag->name);
-    if (lstat(path, &status) < 0 || (uint32_t)status.st_ino != diag->file_inode ||
-        status.st_dev != diag->file_device) {
-        if (diag->name[0] == '/')
-            return 0; /* removed or replaced: only the name is left */
-        return recap_refuse(finding->error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                            "the socket is bound to \"%.*s\", which does not lead to it from the "
-                            "working directory any more",
-                            length, diag->name);
-    }
-    struct recap_value *file = recap_put_record(finding->arena, finding->state, "file");
-    recap_put_text(finding->arena, file, "directory", directory);
-    recap_put_hex(finding->arena, file, "mode", status.st_mode & 07777);
-    recap_put_number(finding->arena, file, "user", status.st_uid);
-    recap_put_number(finding->arena, file, "group", status.st_gid);
-    return 0;
-}
-
 static int describe_name(const struct finding *finding)
 {
     const struct linux_unix_diag *diag = finding->diag;
@@ -184,7 +144,10 @@ static int describe_name(const struct finding *finding)
     recap_put_bytes(finding->arena, finding->state, "name", diag->name, length);
     /* Nobody connects to a connected stream socket: the file does not matter any more. */
     bool found_by_file = diag->type == SOCK_DGRAM || diag->state != TCP_ESTABLISHED;
-    return diag->name[0] && found_by_file ? describe_file(finding) : 0;
+    if (!diag->name[0] || !found_by_file)
+        return 0;
+    return linux_unix_file_describe(diag, finding->fd, finding->description->pid, finding->arena,
+                                    finding->state, finding->error);
 }
 
 /* --- connections ----------------------------------------------------------- */

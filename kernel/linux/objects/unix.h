@@ -3,7 +3,8 @@
  * The state of a Unix socket:
  *   type        "stream", "datagram" or "packet"
  *   name        what it is bound to, as in sun_path: optional
- *   file        of a name with a file that has to be there: directory, mode, user, group
+ *   file        of a name with a file that has to be there: path, mode, user, group, and the
+ *               directory that the name leads there from, if it does
  *   backlog     of a listening socket
  *   accepted    the listening socket whose (abstract) name it carries, having been accepted there
  *   maker       of a connected pair one end makes both; the other one names it here

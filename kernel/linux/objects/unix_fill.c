@@ -97,7 +97,9 @@ static int find_sender(struct sending *sending, const struct recap_value *messag
     if (sending->from < 0)
         return recap_fail(sending->error, -errno, "refilling a socket");
     sending->close_from = true;
-    return named ? linux_unix_bind(sending->from, name, length, NULL, sending->error) : 0;
+    return named ? linux_unix_bind(sending->pd->kernel, sending->from, name, length, NULL,
+                                   sending->error)
+                 : 0;
 }
 
 static int find_carried(struct sending *sending, const struct recap_value *message)

@@ -6,11 +6,11 @@
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/unix.h"
 #include "kernel/linux/objects/unix_acting.h"
+#include "kernel/linux/objects/unix_file.h"
 #include "kernel/linux/objects/unix_name.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,6 @@ struct making {
     int fd;
     int other;
     int place;
-    char *path; /* of a file that was made */
 };
 
 static void clear_making(struct making *making)
@@ -38,69 +37,17 @@ static void clear_making(struct making *making)
     linux_close_descriptor(&making->fd);
     linux_close_descriptor(&making->other);
     linux_close_descriptor(&making->place);
-    free(making->path);
-}
-
-/* --- a socket file --------------------------------------------------------- */
-
-/* Runs when the kernel is closed, after the descriptors that we held ourselves: if nobody holds the
- * socket then, the restore has failed, and leaves no file behind. */
-static void remove_dead(void *data)
-{
-    char *path = data;
-    if (linux_unix_is_dead(path))
-        unlink(path);
-    free(path);
-}
-
-static int watch_file(struct making *making)
-{
-    recap_badge ignored;
-    if (!making->path)
-        return 0;
-    int result = linux_badge_made(making->kernel, "unix-file", making->path, remove_dead, &ignored,
-                                  making->error);
-    if (result == 0)
-        making->path = NULL;
-    return result;
-}
-
-static int bind_to_file(struct making *making, const struct recap_value *record)
-{
-    struct linux_unix_file file = {.directory = recap_text_or_null(record, "directory")};
-    uint64_t mode;
-    int64_t user, group;
-    if (!file.directory || file.directory[0] != '/' || recap_get_hex(record, "mode", &mode) < 0 ||
-        mode > 07777 || recap_get_number(record, "user", &user) < 0 ||
-        recap_get_number(record, "group", &group) < 0)
-        return linux_state_damaged(making->object, "file", making->error);
-    file.mode = (mode_t)mode;
-    file.user = (uid_t)user;
-    file.group = (gid_t)group;
-    bool absolute = *(const char *)making->name == '/';
-    if (asprintf(&making->path, "%s%s%.*s", absolute ? "" : file.directory, absolute ? "" : "/",
-                 (int)making->name_length, (const char *)making->name) < 0) {
-        making->path = NULL;
-        return recap_fail(making->error, -ENOMEM, "binding a socket");
-    }
-    int result = linux_unix_bind_file(making->fd, making->name, making->name_length, &file,
-                                      &making->place, making->error);
-    if (result < 0) {
-        free(making->path);
-        making->path = NULL;
-    }
-    return result;
 }
 
 static int bind_name(struct making *making)
 {
     if (recap_get_bytes(making->object->state, "name", &making->name, &making->name_length) < 0)
         return 0;
-    const struct recap_value *file = recap_member(making->object->state, "file");
-    if (file)
-        return bind_to_file(making, file);
-    return linux_unix_bind(making->fd, making->name, making->name_length, &making->place,
-                           making->error);
+    if (recap_member(making->object->state, "file"))
+        return linux_unix_file_bind(making->kernel, making->object, making->fd, making->name,
+                                    making->name_length, &making->place, making->error);
+    return linux_unix_bind(making->kernel, making->fd, making->name, making->name_length,
+                           &making->place, making->error);
 }
 
 /* --- create ---------------------------------------------------------------- */
@@ -214,10 +161,8 @@ int linux_unix_create(struct linux_kernel *kernel, const struct recap_creation *
     kept->other = making.other;
     kept->place = making.place;
     making.other = making.place = -1;
-    result = watch_file(&making);
-    if (result == 0)
-        *badge = made;
-    return result;
+    *badge = made;
+    return 0;
 }
 
 /* --- tie ------------------------------------------------------------------- */
@@ -236,16 +181,12 @@ static socklen_t public_address(const struct recap_object *listener, struct sock
 {
     const void *name;
     size_t length;
-    const char *directory = recap_text_or_null(recap_member(listener->state, "file"), "directory");
+    const char *path = recap_text_or_null(recap_member(listener->state, "file"), "path");
     if (recap_get_bytes(listener->state, "name", &name, &length) < 0 || !length)
         return 0;
-    if (!*(const char *)name || (directory && *(const char *)name == '/'))
+    if (!*(const char *)name)
         return linux_unix_address(name, length, address);
-    char path[sizeof address->sun_path + 1];
-    int used = snprintf(path, sizeof path, "%s/%.*s", directory ? directory : "", (int)length,
-                        (const char *)name);
-    return directory && (size_t)used < sizeof path ? linux_unix_address(path, (size_t)used, address)
-                                                   : 0;
+    return path ? linux_unix_address(path, strlen(path), address) : 0;
 }
 
 static int connect_one(struct linux_pd *pd, const struct recap_creation *creation,

@@ -1,21 +1,18 @@
 /* unix_name.c: giving a Unix socket its name.
  *
  * The name of a socket is the text that it was bound with. Where only that matters (the socket is
- * connected, or its file was removed) it is bound in a temporary root directory of its own, so that
- * whatever is at that path by now is left alone. */
+ * connected, or its file was removed) it is bound in a file system that has no place in any other,
+ * so that whatever is at that path by now is left alone, and the name leads nowhere. */
 #include "kernel/linux/objects/unix_name.h"
-#include "kernel/linux/objects/apart.h"
+#include "kernel/linux/objects/nowhere.h"
 #include "kernel/linux/objects/status_flags.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { AUTOMATIC = 6 }; /* a zero and five hexadecimal digits */
@@ -27,6 +24,19 @@ socklen_t linux_unix_address(const void *name, size_t length, struct sockaddr_un
         return 0;
     memcpy(address->sun_path, name, length);
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+}
+
+bool linux_unix_is_path(const void *name, size_t length)
+{
+    const char *text = name;
+    if (!length || length > sizeof((struct sockaddr_un *)NULL)->sun_path || !text[0] ||
+        memchr(text, '\0', length))
+        return false;
+    const char *slash = memrchr(text, '/', length);
+    const char *last = slash ? slash + 1 : text;
+    size_t rest = length - (size_t)(last - text);
+    return rest && !(rest == 1 && last[0] == '.') &&
+           !(rest == 2 && last[0] == '.' && last[1] == '.');
 }
 
 bool linux_unix_is_automatic(const void *name, size_t length)
@@ -42,6 +52,8 @@ bool linux_unix_is_automatic(const void *name, size_t length)
 
 const char *linux_unix_name_text(struct recap_arena *arena, const void *name, size_t length)
 {
+    if (length && *(const char *)name)
+        length = strnlen(name, length);
     char *text = recap_arena_copy(arena, name, length);
     for (size_t i = 0; text && i < length; i++)
         if (!text[i])
@@ -49,167 +61,53 @@ const char *linux_unix_name_text(struct recap_arena *arena, const void *name, si
     return text;
 }
 
-bool linux_unix_is_dead(const char *path)
-{
-    struct stat status;
-    if (lstat(path, &status) < 0 || !S_ISSOCK(status.st_mode))
-        return false;
-    __attribute__((cleanup(linux_close_descriptor))) int place =
-        open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    /* A datagram socket disturbs nobody: it is told whether somebody is there, whatever the type.
-     */
-    __attribute__((cleanup(linux_close_descriptor))) int fd =
-        socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d", place);
-    return place >= 0 && fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) < 0 &&
-           errno == ECONNREFUSED;
-}
-
-/* --- in a directory of its own ---------------------------------------------------------------- */
-
 struct binding {
     int fd;
     struct sockaddr_un address;
     socklen_t length;
-    const char *root;      /* NULL: our own */
-    const char *directory; /* to be in */
-    const struct linux_unix_file *file;
-    char aside[NAME_MAX + 1]; /* where what was there waits */
     int place;
 };
 
-static int bind_apart(void *context)
+static int bind_nowhere(void *context)
 {
     struct binding *binding = context;
-    if (binding->root && chroot(binding->root) < 0)
-        return -errno;
-    if (chdir(binding->directory) < 0)
-        return -errno;
-    umask(0);
-    const char *name = binding->address.sun_path;
-    if (binding->aside[0] && rename(name, binding->aside) < 0)
-        return -errno;
-    int result =
-        bind(binding->fd, (struct sockaddr *)&binding->address, binding->length) < 0 ? -errno : 0;
-    if (binding->aside[0] && result < 0)
-        rename(binding->aside, name);
-    else if (binding->aside[0])
-        unlink(binding->aside);
-    if (result < 0)
-        return result;
-    const struct linux_unix_file *file = binding->file;
-    binding->place = open(name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (binding->place < 0 || (file && chmod(name, file->mode) < 0) ||
-        (file && chown(name, file->user, file->group) < 0 && errno != EPERM)) {
-        result = -errno;
-        unlink(name);
-    }
-    return result;
-}
-
-static int remove_one(const char *path, const struct stat *status, int flag, struct FTW *walk)
-{
-    (void)status;
-    (void)flag;
-    (void)walk;
-    return remove(path);
-}
-
-/* Makes the directories that the name goes through, below `top`. Each ".." of a relative name gets
- * a directory to come out of. Leaves in `start` where the name starts. */
-static int make_directories(const char *top, const char *name, char *start, size_t size)
-{
-    char path[PATH_MAX];
-    snprintf(start, size, "%s", top);
-    for (const char *up = strstr(name, ".."); up && name[0] != '/'; up = strstr(up + 2, "..")) {
-        size_t used = strlen(start);
-        snprintf(start + used, size - used, "/d");
-        if (mkdir(start, 0700) < 0)
-            return -errno;
-    }
-    for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
-        int length = snprintf(path, sizeof path, "%s/%.*s", start, (int)(slash - name), name);
-        if (length < 0 || (size_t)length >= sizeof path)
-            return -ENAMETOOLONG;
-        if (mkdir(path, 0700) < 0 && errno != EEXIST)
-            return -errno;
-    }
-    return 0;
-}
-
-static int bind_hidden(struct binding *binding)
-{
-    char top[] = "/tmp/recap-XXXXXX", start[PATH_MAX];
     char name[sizeof binding->address.sun_path + 1] = "";
     memcpy(name, binding->address.sun_path, sizeof binding->address.sun_path);
-    if (!mkdtemp(top))
-        return -errno;
-    int result = make_directories(top, name, start, sizeof start);
-    bool absolute = name[0] == '/';
-    binding->root = absolute ? top : NULL;
-    binding->directory = absolute ? "/" : start;
-    if (result == 0)
-        result = linux_apart(CLONE_FILES, bind_apart, binding);
-    if (result == -EPERM && absolute) /* chroot takes a privilege, which this gives */
-        result = linux_apart(CLONE_FILES | CLONE_NEWUSER, bind_apart, binding);
-    nftw(top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    umask(0);
+    int result = linux_nowhere_lead_to(name);
+    if (result == 0 && bind(binding->fd, (struct sockaddr *)&binding->address, binding->length) < 0)
+        result = -errno;
+    if (result < 0)
+        return result;
+    binding->place = open(name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (binding->place < 0)
+        result = -errno;
+    unlink(name);
     return result;
 }
 
-int linux_unix_bind(int fd, const void *name, size_t length, int *place, struct recap_error *error)
+int linux_unix_bind(struct linux_kernel *kernel, int fd, const void *name, size_t length,
+                    int *place, struct recap_error *error)
 {
     struct binding binding = {.fd = fd, .place = -1};
     binding.length = linux_unix_address(name, length, &binding.address);
-    if (!binding.length)
-        return recap_refuse(error, RECAP_DAMAGED, -EINVAL, "a socket name is too long");
+    bool path = binding.address.sun_path[0];
+    if (!binding.length || (path && !linux_unix_is_path(name, length)))
+        return recap_refuse(error, RECAP_DAMAGED, -EINVAL,
+                            "no socket can have the name of %zu "
+                            "bytes that the image gives it",
+                            length);
     int result;
-    if (binding.address.sun_path[0])
-        result = bind_hidden(&binding);
+    if (path)
+        result = linux_apart_nowhere(kernel, bind_nowhere, &binding);
     else
         result = bind(fd, (struct sockaddr *)&binding.address, binding.length) < 0 ? -errno : 0;
     if (result < 0)
-        return recap_fail(error, result, "binding a socket to %s%.*s",
-                          binding.address.sun_path[0] ? "" : "@",
-                          (int)(length - !binding.address.sun_path[0]),
-                          (const char *)name + !binding.address.sun_path[0]);
+        return recap_fail(error, result, "binding a socket to %s%.*s", path ? "" : "@",
+                          (int)(length - !path), (const char *)name + !path);
     if (place)
         *place = binding.place;
     else if (binding.place >= 0)
-        close(binding.place);
-    return 0;
-}
-
-int linux_unix_bind_file(int fd, const void *name, size_t length,
-                         const struct linux_unix_file *file, int *place, struct recap_error *error)
-{
-    struct binding binding = {.fd = fd, .file = file, .directory = file->directory, .place = -1};
-    binding.length = linux_unix_address(name, length, &binding.address);
-    if (!binding.length || !binding.address.sun_path[0])
-        return recap_refuse(error, RECAP_DAMAGED, -EINVAL, "a socket name is not a path");
-    char path[PATH_MAX];
-    const char *text = name;
-    snprintf(path, sizeof path, "%s%s%.*s", text[0] == '/' ? "" : file->directory,
-             text[0] == '/' ? "" : "/", (int)length, text);
-    struct stat status;
-    if (lstat(path, &status) == 0) {
-        if (!linux_unix_is_dead(path)) {
-            recap_fail(error, -EADDRINUSE, "binding a socket to %s", path);
-            return recap_error_remedy(error, "end what uses %s, or move it away", path);
-        }
-        const char *slash = strrchr(path, '/');
-        char near[PATH_MAX];
-        snprintf(near, sizeof near, "%.*s.recap-%d", (int)(slash + 1 - path), path, (int)getpid());
-        if (strlen(near) >= sizeof binding.aside)
-            return recap_fail(error, -ENAMETOOLONG, "binding a socket to %s", path);
-        strcpy(binding.aside, near);
-    }
-    int result = linux_apart(CLONE_FILES, bind_apart, &binding);
-    if (result < 0)
-        return recap_fail(error, result, "binding a socket to %s", path);
-    if (place)
-        *place = binding.place;
-    else
         close(binding.place);
     return 0;
 }
