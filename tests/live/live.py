@@ -194,7 +194,7 @@ class Live:
         self.core = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                      **more)
         self.started.add(self.core.pid)
-        wait_for(lambda: os.path.exists(path), "core does not listen")
+        wait_for(lambda: answers(path), "core does not listen")
         return f"unix:{path}"
 
     def space(self, pid):
@@ -226,6 +226,12 @@ class Live:
         """Until nothing of it is left, not even its id, which a restore may want."""
         wait_for(lambda: self.reap() or not os.path.exists(f"/proc/{pid}"),
                  f"process {pid} has not ended", seconds)
+
+
+def answers(path):
+    """Whether somebody listens there: the name of a socket is there before it can be connected to."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
 
 
 def command_line(pid):

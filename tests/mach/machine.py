@@ -119,11 +119,12 @@ class Machine:
             return ""
 
     def counts(self, name):
-        """All numbers that the component has said."""
+        """All numbers that the component has said. The kernel begins a line for each component that
+        it starts, and ends none."""
         console = self.console()
         wrong = re.search(r"^.*WRONG.*$", console, re.M)
         require(not wrong, f"a component says: {wrong and wrong.group()}")
-        return [int(number) for number in re.findall(rf"^{name}: (\d+)\r?$", console, re.M)]
+        return [int(number) for number in re.findall(rf"(?:^|: ){name}: (\d+)\r?$", console, re.M)]
 
     def count(self, name):
         """How far the component has counted; None if it has not said yet."""
