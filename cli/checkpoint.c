@@ -3,11 +3,11 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/session.h"
+#include "cli/signals.h"
 #include "kernel/kernel.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -209,11 +209,9 @@ int checkpoint_command(int argc, char **argv)
         return RECAP_FAILED;
     }
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    /* A limit on the size of files is an error to be told, and not the end. */
-    signal(SIGXFSZ, SIG_IGN);
     int status = run(&arguments);
     if (status != 0)
-        progress_release();
+        signals_release();
     free(arguments.externals);
     free(arguments.pids);
     return status;

@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/report.h"
 #include "cli/session.h"
+#include "cli/signals.h"
 
 #include <stdlib.h>
 
@@ -87,10 +88,13 @@ int install_command(int argc, char **argv)
     __attribute__((cleanup(session_close))) struct session session = {0};
     char *was = NULL;
     char *is = NULL;
+    signals_hold();
     int result = install(&session, &arguments, &was, &is);
     if (result < 0) {
         result = report_failure(false, &session.error, NULL);
+        signals_release();
     } else {
+        signals_forget();
         printf("selector %llu of process %llu: ", (unsigned long long)arguments.selector,
                (unsigned long long)arguments.pid);
         report_text(stdout, is && *is ? is : arguments.object);

@@ -1,7 +1,8 @@
 /* progress.c: one line on standard error, which appears only when the work takes long. */
 #include "cli/progress.h"
 
-#include <signal.h>
+#include "cli/signals.h"
+
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,31 +17,15 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* SIGQUIT is not among them: a way out if the work itself should hang. */
-static void held_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGHUP);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGTERM);
-}
-
-static bool interrupted(void)
-{
-    sigset_t pending;
-    sigpending(&pending);
-    return sigismember(&pending, SIGHUP) || sigismember(&pending, SIGINT) ||
-           sigismember(&pending, SIGTERM);
-}
-
 static void show(struct progress *progress, const char *phase, uint64_t done, uint64_t total)
 {
     int64_t now = now_ms();
     if (now - progress->began_ms < PATIENCE_MS || now - progress->shown_ms < REFRESH_MS)
         return;
     progress->shown_ms = now;
-    int percent = total ? (int)((double)done * 100 / (double)total) : 0;
-    fprintf(stderr, "\r\033[Krecap: %s %d%%", phase, percent);
+    fprintf(stderr, "\r\033[Krecap: %s", phase);
+    if (total)
+        fprintf(stderr, " %d%%", (int)((double)done * 100 / (double)total));
     fflush(stderr);
 }
 
@@ -49,14 +34,12 @@ static bool report(void *context, const char *phase, uint64_t done, uint64_t tot
     struct progress *progress = context;
     if (progress->terminal)
         show(progress, phase, done, total);
-    return !interrupted();
+    return !signals_told();
 }
 
 struct recap_progress progress_begin(struct progress *progress)
 {
-    sigset_t held;
-    held_signals(&held);
-    sigprocmask(SIG_BLOCK, &held, NULL);
+    signals_hold();
     *progress = (struct progress){.began_ms = now_ms(), .terminal = isatty(STDERR_FILENO)};
     return (struct recap_progress){report, progress};
 }
@@ -66,11 +49,4 @@ void progress_end(struct progress *progress)
     if (progress->shown_ms)
         fputs("\r\033[K", stderr);
     progress->shown_ms = 0;
-}
-
-void progress_release(void)
-{
-    sigset_t held;
-    held_signals(&held);
-    sigprocmask(SIG_UNBLOCK, &held, NULL);
 }

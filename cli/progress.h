@@ -10,13 +10,10 @@ struct progress {
     int64_t shown_ms; /* 0: nothing is on the line */
 };
 
-/* Begins; what is returned reports to `progress`. From here on signals that would end recap wait:
- * long work ends when there is one, and cleans up. */
+/* Begins; what is returned reports to `progress`. Signals are held from here on (signals.h): long
+ * work ends when recap is told to end, and cleans up. */
 struct recap_progress progress_begin(struct progress *progress);
 /* Clears the line. */
 void progress_end(struct progress *progress);
-/* Lets the signals that waited come: what a command that failed does last. One that was done when
- * they came says so instead. */
-void progress_release(void);
 
 #endif

@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/report.h"
 #include "cli/session.h"
+#include "cli/signals.h"
 
 #include <stdlib.h>
 
@@ -56,10 +57,13 @@ int remove_command(int argc, char **argv)
     if (result < 0)
         return report_failure(false, &session.error, NULL);
     char *was = session_label(&session, cap.badge);
+    signals_hold();
     result = recap_remove(session.pd, arguments.selector, &session.error);
     if (result < 0) {
         result = report_failure(false, &session.error, NULL);
+        signals_release();
     } else {
+        signals_forget();
         printf("selector %llu of process %llu: unused, was ",
                (unsigned long long)arguments.selector, (unsigned long long)arguments.pid);
         report_text(stdout, was && *was ? was : cap.kind);

@@ -5,6 +5,7 @@
 #include "cli/relay.h"
 #include "cli/report.h"
 #include "cli/session.h"
+#include "cli/signals.h"
 #include "engine/engine.h"
 
 #include <errno.h>
@@ -291,7 +292,10 @@ static int run(const struct arguments *arguments)
     pid_t pid = (pid_t)recap_pd_id(restoration.pds[0]);
     if (!restoration.detach)
         foreground_begin(pid);
-    result = start(&restoration);
+    /* The last moment to be told to end: what is started belongs to the caller. */
+    result = signals_told() ? recap_refuse(&session->error, RECAP_FAILED, -EINTR,
+                                           "the restore was interrupted")
+                            : start(&restoration);
     if (result < 0) {
         if (!restoration.detach)
             foreground_cancel();
@@ -299,6 +303,7 @@ static int run(const struct arguments *arguments)
             unlink(arguments->pidfile);
         return report_failure(arguments->json, &session->error, NULL);
     }
+    signals_forget();
     if (restoration.detach)
         return 0;
     /* We held every object that was made for it. Its pipes and sockets have to end with it. */
@@ -342,7 +347,7 @@ int restore_command(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     int status = run(&arguments);
     if (status != 0)
-        progress_release();
+        signals_release();
     free(arguments.bindings);
     return status;
 }

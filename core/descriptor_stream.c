@@ -38,7 +38,8 @@ static int await(const struct descriptor_stream *stream, short events, int milli
             return 0;
         if (result == 0)
             return -ETIMEDOUT;
-        if (errno != EINTR || stream->listening)
+        if (errno != EINTR || stream->listening ||
+            (stream->wanted && !stream->wanted(stream->wanted_context)))
             return -errno;
     }
 }

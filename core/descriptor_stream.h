@@ -22,6 +22,10 @@ struct descriptor_stream {
     int taken;      /* the last one taken; -1 */
     int leaving;    /* goes with the next bytes; -1 */
     int64_t since;  /* when the first byte after the last answer came; 0: none yet */
+    /* For a client: asked when a signal interrupts a wait, whether to go on; false: -EINTR. NULL:
+     * it always does. */
+    bool (*wanted)(void *context);
+    void *wanted_context;
 };
 
 /* `carries`: it is a Unix socket, and descriptors cross. */

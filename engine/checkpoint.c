@@ -40,6 +40,7 @@ static uint64_t now_ns(void)
 
 static void clear_work(struct work *work)
 {
+    recap_wanted_end(work->kernel);
     /* The PDs go on before a discarded image is cleaned from the disk. */
     for (size_t i = 0; i < work->pd_count; i++)
         work->ops->pd_close(work->pds[i]);
@@ -330,6 +331,7 @@ int recap_engine_checkpoint(struct recap_kernel *kernel, const uint64_t *ids, si
     error = error ? error : &ignored;
     __attribute__((cleanup(clear_work))) struct work work = {
         .kernel = kernel, .ops = kernel->ops, .options = options, .refusals = refusals};
+    recap_wanted_begin(kernel, &options->progress);
     work.pds = calloc(count, sizeof *work.pds);
     if (!work.pds)
         return recap_fail(error, -ENOMEM, "opening the PDs");

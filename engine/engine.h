@@ -7,6 +7,13 @@
 #include "kernel/kernel.h"
 #include <recap/checkpoint.h>
 
+/* --- wanted.c: whether the caller still wants what is being done --------------------------------
+ */
+
+/* Has the backend ask `progress` whenever it waits for something, up to the end of the call. */
+void recap_wanted_begin(struct recap_kernel *kernel, const struct recap_progress *progress);
+void recap_wanted_end(struct recap_kernel *kernel);
+
 /* --- walk.c: from capability spaces to the graph ------------------------------------------------
  */
 

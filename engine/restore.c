@@ -29,6 +29,7 @@ struct work {
 
 static void clear_work(struct work *work)
 {
+    recap_wanted_end(work->kernel);
     for (size_t i = 0; work->pds && i < work->graph->pd_count; i++)
         work->ops->pd_close(work->pds[i]);
     free(work->pds);
@@ -333,6 +334,7 @@ int recap_engine_restore(struct recap_kernel *kernel, struct recap_image *image,
                                                              .options = options,
                                                              .refusals = refusals,
                                                              .error = error ? error : &ignored};
+    recap_wanted_begin(kernel, &options->progress);
     if (strcmp(graph->kernel, kernel->ops->name) != 0 ||
         strcmp(graph->machine, kernel->ops->machine) != 0)
         return recap_refuse(work.error, RECAP_DAMAGED, -ENOEXEC,

@@ -20,6 +20,10 @@ struct recap_kernel_ops;
 
 struct recap_kernel {
     const struct recap_kernel_ops *ops;
+    /* Asked while a backend waits for something: whether to go on. False: it ends the wait with
+     * -EINTR. NULL: nobody is asked. The engine sets it for the length of a call. */
+    bool (*wanted)(void *context);
+    void *wanted_context;
 };
 
 struct recap_pd {

@@ -147,19 +147,13 @@ int linux_pd_open(struct recap_kernel *kernel, uint64_t id, struct recap_pd **pd
     return 0;
 }
 
-/* Waits for a killed thread, and lets it go on from the stop at its end. The first one, which is
- * reported last, only up to that stop. */
-static void reap(pid_t tid, bool first)
-{
-    int status;
-    while (waitpid(tid, &status, __WALL) == tid && WIFSTOPPED(status))
-        if (ptrace(PTRACE_CONT, tid, NULL, NULL) < 0 || first)
-            return;
-}
+/* How long a killed process has to be gone. The kernel lets none run on: what takes longer waits in
+ * it, and ends when that does. */
+enum { ENDING_MS = 10000 };
 
-/* Whatever keeps the killed process from being gone: threads that are attached to us without our
- * knowing, as one whose making failed half-way, or that could not be let go on. */
-static void reap_others(const struct linux_pd *p)
+/* Lets the threads of a killed process go on from the stop at their end: those that we know, and
+ * those that are attached to us without our knowing, as one whose making failed half-way. */
+static void let_end(const struct linux_pd *p)
 {
     int fd = openat(p->proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
@@ -172,10 +166,25 @@ static void reap_others(const struct linux_pd *p)
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (tid <= 0)
             continue;
-        waitpid(tid, NULL, __WALL | WNOHANG);
+        /* The end of the first one is seen when no other is left. */
+        if (tid != p->pid)
+            waitpid(tid, NULL, __WALL | WNOHANG);
         ptrace(PTRACE_CONT, tid, NULL, NULL);
     }
     closedir(tasks);
+}
+
+/* Whether the killed process is gone. */
+static bool ends(const struct linux_pd *p)
+{
+    struct pollfd gone = {.fd = p->pidfd, .events = POLLIN};
+    for (int waited = 0, nap = 0; waited < ENDING_MS; waited += nap) {
+        if (poll(&gone, 1, nap) > 0)
+            return true;
+        let_end(p);
+        nap = nap < 50 ? nap * 2 + 1 : nap;
+    }
+    return false;
 }
 
 int linux_destroy(struct recap_pd *pd, struct recap_error *error)
@@ -184,13 +193,7 @@ int linux_destroy(struct recap_pd *pd, struct recap_error *error)
     if (syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
         return recap_fail(error, -errno, "ending process %d", p->pid);
     bool traced = p->thread_count && p->threads[0].seized;
-    for (size_t i = p->thread_count; i-- > 0;)
-        if (p->threads[i].seized)
-            reap(p->threads[i].tid, i == 0);
-    struct pollfd gone = {.fd = p->pidfd, .events = POLLIN};
-    while (poll(&gone, 1, 100) <= 0)
-        reap_others(p);
-    if (p->own_parent || traced)
+    if (ends(p) && (p->own_parent || traced))
         waitpid(p->pid, NULL, __WALL);
     for (size_t i = 0; i < p->thread_count; i++)
         p->threads[i].seized = p->threads[i].stopped = false;

@@ -10,13 +10,14 @@
 
 /* The kernel restarts a system call only on the way through signal delivery: a thread that stands
  * at the exit of one is stopped once more, before it returns. */
-static int stop_in_delivery(struct linux_thread *thread, struct recap_error *error)
+static int stop_in_delivery(const struct linux_pd *pd, struct linux_thread *thread,
+                            struct recap_error *error)
 {
     struct linux_stopped stopped;
     if (ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0) != 0 ||
         ptrace(PTRACE_CONT, thread->tid, 0, 0) != 0)
         return recap_fail(error, -errno, "starting thread %d", thread->vtid);
-    linux_stop_wait(thread->tid, 0, &stopped);
+    linux_stop_wait(pd, thread->tid, 0, &stopped);
     if (stopped.stop != LINUX_STOP_TRAP)
         return recap_fail(error, -ESRCH, "starting thread %d", thread->vtid);
     return 0;
@@ -45,7 +46,7 @@ int linux_start(struct linux_pd *pd, struct recap_error *error)
     int code =
         pd->foothold->moved ? linux_foothold_vanish(pd, error) : linux_foothold_leave(pd, error);
     if (code == 0 && pd->foothold->moved)
-        code = stop_in_delivery(&pd->threads[0], error);
+        code = stop_in_delivery(pd, &pd->threads[0], error);
     for (size_t i = 0; code == 0 && i < pd->thread_count; i++)
         code = set_registers(&pd->threads[i], error);
     if (code == 0)

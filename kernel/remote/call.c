@@ -49,6 +49,9 @@ static int lose(struct remote_kernel *kernel, int why, struct recap_error *error
     kernel->lost = true;
     if (why == 0 || why == -EPIPE)
         return recap_refuse(error, RECAP_FAILED, -EPIPE, "core at %s is gone", kernel->address);
+    if (why == -EINTR)
+        return recap_refuse(error, RECAP_FAILED, why, "interrupted while waiting for core at %s",
+                            kernel->address);
     if (why == -ETIMEDOUT) {
         recap_refuse(error, RECAP_FAILED, why, "core at %s does not answer", kernel->address);
         return recap_error_remedy(error, "RECAP_DEADLINE=SECONDS in the environment waits longer");
@@ -145,13 +148,15 @@ static int take_error(struct remote_kernel *kernel, struct remote_answer *answer
     return said.code;
 }
 
-/* How long one attempt waits for anything to come. On a line where nothing but bytes goes, an
- * answer may have been lost: what core does at once is not waited for as long as there is
- * patience. */
+/* How long one attempt waits for anything to come, and whether for the caller. On a line where
+ * nothing but bytes goes, an answer may have been lost: what core does at once is not waited for as
+ * long as there is patience. */
 static void be_patient(struct remote_kernel *kernel, uint8_t type)
 {
     if (!kernel->stream)
         return;
+    kernel->stream->wanted = kernel->base.wanted;
+    kernel->stream->wanted_context = kernel->base.wanted_context;
     bool line = !(kernel->abilities & CORE_CARRIES);
     if (type == ASK_HELLO || type == ASK_BYE)
         kernel->stream->patience = HELLO_MS;

@@ -1,4 +1,5 @@
-/* stepper.c: runs a command up to its N-th system call, and has that one fail or be the last.
+/* stepper.c: runs a command up to its N-th system call, and has that one fail or be the last, or
+ * has a signal come to it or another process end there.
  *
  * Counted are the system calls of the command's first process, from the first instruction of its
  * own program on (what the dynamic loader does before is not the command's). With -t the calls of
@@ -29,7 +30,7 @@
 #include "fitting.h"
 #include "syscall-names.h"
 
-enum action { COUNT, LIST, KINDS, KILL, KILL_AFTER, STOP, FAIL, SHORT };
+enum action { COUNT, LIST, KINDS, KILL, KILL_AFTER, STOP, FAIL, SHORT, SLAY, SEND };
 
 static const struct {
     const char *name;
@@ -37,7 +38,8 @@ static const struct {
 } actions[] = {
     [COUNT] = {"count", 0, 0}, [LIST] = {"list", 0, 0},   [KINDS] = {"kinds", 0, 0},
     [KILL] = {"kill", 1, 1},   [STOP] = {"stop", 1, 1},   [KILL_AFTER] = {"killafter", 1, 1},
-    [FAIL] = {"fail", 1, 2},   [SHORT] = {"short", 1, 1},
+    [FAIL] = {"fail", 1, 2},   [SHORT] = {"short", 1, 1}, [SLAY] = {"slay", 2, 2},
+    [SEND] = {"send", 2, 2},
 };
 
 struct kind {
@@ -53,7 +55,9 @@ struct stepper {
     unsigned long of_kind;
     struct kind *kinds; /* all that came, for KINDS */
     size_t kind_count;
-    int failure; /* the errno of FAIL; 0: one that fits the call */
+    int failure;  /* the errno of FAIL; 0: one that fits the call */
+    pid_t victim; /* of SLAY: the process that is killed as the call is entered */
+    int signal;   /* of SEND: what the command receives then */
     bool threads;
     FILE *report; /* NULL: say nothing */
     pid_t command;
@@ -74,6 +78,8 @@ static _Noreturn void usage(void)
     fputs("Usage: stepper [-v] [-t] [-o FILE] count|list|kinds -- COMMAND...\n"
           "       stepper [-v] [-t] [-o FILE] kill|killafter|stop|short N -- COMMAND...\n"
           "       stepper [-v] [-t] [-o FILE] fail N [ERRNO] -- COMMAND...\n"
+          "       stepper [-v] [-t] [-o FILE] slay N PID -- COMMAND...\n"
+          "       stepper [-v] [-t] [-o FILE] send N SIGNAL -- COMMAND...\n"
           "N: the number of a call, or KIND:N as `kinds` prints them.\n"
           "-v: tell the call concerned, on standard error or in FILE; -t: threads count too.\n"
           "Exits as COMMAND does, or with 128 and the number of the signal that ended it.\n",
@@ -211,6 +217,10 @@ static void enter_call(struct stepper *stepper, pid_t thread)
     stepper->entry = registers;
     if (stepper->action == KILL) {
         kill(stepper->command, SIGKILL);
+    } else if (stepper->action == SLAY) {
+        kill(stepper->victim, SIGKILL);
+    } else if (stepper->action == SEND) {
+        kill(stepper->command, stepper->signal);
     } else if (stepper->action == STOP) {
         ptrace(PTRACE_DETACH, thread, NULL, SIGSTOP); /* it stops when it has made the call */
     } else if (stepper->action == FAIL) {
@@ -244,7 +254,7 @@ static void leave_call(struct stepper *stepper, pid_t thread)
         registers.rax = (unsigned long long)-stepper->failure;
     registers.rdi = stepper->entry.rdi;
     registers.rdx = stepper->entry.rdx;
-    if (stepper->action != KILL_AFTER)
+    if ((stepper->action == FAIL || stepper->action == SHORT))
         set_registers(thread, &registers);
 }
 
@@ -428,7 +438,7 @@ int main(int argc, char **argv)
     if (numbers > 0)
         stepper.which = (unsigned long)number(colon ? colon + 1 : argv[optind + 1]);
     if (numbers > 1)
-        stepper.failure = number(argv[optind + 2]);
+        stepper.failure = stepper.victim = stepper.signal = number(argv[optind + 2]);
     if (stepper.action < KILL && !stepper.report)
         stepper.report = stdout;
 

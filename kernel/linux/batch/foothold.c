@@ -83,7 +83,7 @@ static int bring_back(struct linux_pd *pd, struct linux_thread *thread, struct r
         /* Only on its way through signal delivery does a thread have its system call restarted. */
         struct linux_stopped stopped;
         home->signal = 0;
-        linux_stop_wait(thread->tid, 0, &stopped);
+        linux_stop_wait(pd, thread->tid, 0, &stopped);
     }
     if (ptrace(PTRACE_SETSIGMASK, thread->tid, sizeof home->mask, &home->mask) != 0 ||
         ptrace(PTRACE_SETREGS, thread->tid, 0, &home->stopped) != 0)

@@ -11,9 +11,6 @@
 #include "kernel/linux/linux.h"
 #include <sys/user.h>
 
-/* Milliseconds that a thread has to stop: one that waits in the kernel uninterruptibly does not. */
-#define LINUX_STOP_LIMIT_MS 3000
-
 /* Each extent of the workshop is at least twice as large as the one before. */
 #define LINUX_MOST_EXTENTS 24
 
@@ -102,16 +99,17 @@ struct linux_entry {
     uint64_t spare;  /* keeps entries 16-byte aligned */
 };
 
-/* --- stop.c: ptrace stops --------------------------------------------------------------------- */
+/* --- await.c: waiting for ptrace stops, never without an end ---------------------------------- */
 
 enum linux_stop {
-    LINUX_STOP_GONE,   /* the thread is no more */
-    LINUX_STOP_TRAP,   /* interrupted, or in a group stop (`signal` says which) */
-    LINUX_STOP_SIGNAL, /* about to receive `signal` */
-    LINUX_STOP_CALL,   /* at a system call's entry or exit */
-    LINUX_STOP_CLONE,  /* made a thread, `child` */
-    LINUX_STOP_EXIT,   /* about to end */
-    LINUX_STOP_LATE,   /* still running when `limit_ns` had passed */
+    LINUX_STOP_GONE,     /* the thread is no more */
+    LINUX_STOP_TRAP,     /* interrupted, or in a group stop (`signal` says which) */
+    LINUX_STOP_SIGNAL,   /* about to receive `signal` */
+    LINUX_STOP_CALL,     /* at a system call's entry or exit */
+    LINUX_STOP_CLONE,    /* made a thread, `child` */
+    LINUX_STOP_EXIT,     /* about to end */
+    LINUX_STOP_LATE,     /* still not stopped at the deadline */
+    LINUX_STOP_UNWANTED, /* the same when the caller did not want to wait any longer */
 };
 
 struct linux_stopped {
@@ -120,8 +118,26 @@ struct linux_stopped {
     pid_t child;
 };
 
-/* Waits until `tid` stops, for at most `limit_ns` (0: without limit). */
-void linux_stop_wait(pid_t tid, int64_t limit_ns, struct linux_stopped *stopped);
+/* A point in time at which a thread that was asked to stop has to: one that waits in the kernel
+ * uninterruptibly does not. */
+int64_t linux_stop_deadline(void);
+/* Waits until `tid` stops, up to the deadline; 0: for as long as it gets anywhere, which a thread
+ * that runs system calls for us does. A first thread that has ended while others live is gone,
+ * although the kernel reports that only when they are. */
+void linux_stop_wait(const struct linux_pd *pd, pid_t tid, int64_t deadline,
+                     struct linux_stopped *stopped);
+/* Whether the thread stands. */
+bool linux_stop_is_one(const struct linux_stopped *stopped);
+/* Fills `error` with why a thread did not stop, for LINUX_STOP_LATE and LINUX_STOP_UNWANTED. */
+int linux_stop_say(const struct linux_pd *pd, pid_t tid, const struct linux_stopped *stopped,
+                   struct recap_error *error);
+/* Whether the process has ended, after a moment that a killed one takes for that. */
+bool linux_stop_all_ended(const struct linux_pd *pd);
+/* Waits for a stop, or for the end to be reported: true for a stop. */
+bool linux_stop_or_end(const struct linux_pd *pd, pid_t tid, int64_t deadline);
+
+/* --- stop.c: running stubs, and letting go ---------------------------------------------------- */
+
 /* Lets go of all threads, which go on with what they were set to, and forgets them. */
 void linux_stop_detach(struct linux_pd *pd);
 /* Whether the thread's stop calls are found by watching every call, for want of a signal. */

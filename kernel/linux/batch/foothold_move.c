@@ -152,7 +152,7 @@ int linux_foothold_vanish(struct linux_pd *pd, struct recap_error *error)
         struct linux_stopped stopped;
         if (ptrace(PTRACE_SYSCALL, tid, 0, 0) != 0)
             return recap_fail(error, -errno, "leaving process %d", pd->pid);
-        linux_stop_wait(tid, 0, &stopped);
+        linux_stop_wait(pd, tid, 0, &stopped);
         if (stopped.stop == LINUX_STOP_CALL)
             stops++;
         else if (stopped.stop != LINUX_STOP_TRAP)

@@ -1,93 +1,25 @@
-/* stop.c: waiting for ptrace stops, and running a stub from one stop call to the next. */
+/* stop.c: letting threads go, and running a stub from one stop call to the next. */
 #include "kernel/linux/batch/foothold.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-/* A stop mostly comes within microseconds, sooner than this process could fall asleep and be woken:
- * it looks for a while before it sleeps. */
-#define EAGER_NS 60000
-
-static int wait_status(pid_t tid, int64_t limit_ns)
-{
-    int64_t start = now_ns();
-    int64_t nap = 50000;
-    for (;;) {
-        int status;
-        int64_t waited = now_ns() - start;
-        int flags = __WALL | (limit_ns || waited < EAGER_NS ? WNOHANG : 0);
-        pid_t got = waitpid(tid, &status, flags);
-        if (got == tid)
-            return status;
-        if (got < 0 && errno != EINTR)
-            return -errno;
-        if (waited < EAGER_NS) {
-            sched_yield();
-        } else if (limit_ns) {
-            if (waited > limit_ns)
-                return -ETIMEDOUT;
-            nanosleep(&(struct timespec){.tv_nsec = nap}, NULL);
-            nap = nap < 1000000 ? nap * 2 : nap;
-        }
-    }
-}
-
-void linux_stop_wait(pid_t tid, int64_t limit_ns, struct linux_stopped *stopped)
-{
-    int status = wait_status(tid, limit_ns);
-    *stopped = (struct linux_stopped){.stop = LINUX_STOP_GONE};
-    if (status == -ETIMEDOUT)
-        stopped->stop = LINUX_STOP_LATE;
-    if (status < 0 || !WIFSTOPPED(status))
-        return;
-    unsigned long child = 0;
-    stopped->signal = WSTOPSIG(status);
-    switch (status >> 16) {
-    case PTRACE_EVENT_STOP:
-        stopped->stop = LINUX_STOP_TRAP;
-        break;
-    case PTRACE_EVENT_EXIT:
-        stopped->stop = LINUX_STOP_EXIT;
-        break;
-    case PTRACE_EVENT_CLONE:
-        stopped->stop = LINUX_STOP_CLONE;
-        ptrace(PTRACE_GETEVENTMSG, tid, 0, &child);
-        stopped->child = (pid_t)child;
-        break;
-    default:
-        stopped->stop = LINUX_STOP_SIGNAL;
-        if (stopped->signal == (SIGTRAP | 0x80))
-            stopped->stop = LINUX_STOP_CALL;
-    }
-}
-
 /* A thread that was killed while it was ours stays a zombie until we have seen its end. */
-static void reap(const struct linux_pd *pd, const struct linux_thread *thread)
+static void reap(const struct linux_pd *pd, const struct linux_thread *thread, int64_t deadline)
 {
-    struct linux_stopped stopped;
-    /* The end of a child of ours is its parent's to see: whoever started it waits for that. */
-    if (pd->own_parent && thread->tid == pd->pid)
+    bool first = thread->tid == pd->pid;
+    /* The end of a child of ours is its parent's to see: whoever started it waits for that. So is
+     * that of a first thread that others outlive. */
+    if (first && (pd->own_parent || !linux_stop_all_ended(pd)))
         return;
-    do {
-        linux_stop_wait(thread->tid, LINUX_STOP_LIMIT_MS * INT64_C(1000000), &stopped);
+    while (linux_stop_or_end(pd, thread->tid, deadline))
         ptrace(PTRACE_DETACH, thread->tid, 0, 0);
-    } while (stopped.stop != LINUX_STOP_GONE && stopped.stop != LINUX_STOP_LATE);
 }
 
 void linux_stop_detach(struct linux_pd *pd)
@@ -97,10 +29,11 @@ void linux_stop_detach(struct linux_pd *pd)
         if (thread->seized && ptrace(PTRACE_DETACH, thread->tid, 0, thread->home->signal) == 0)
             thread->seized = false;
     }
+    int64_t deadline = linux_stop_deadline();
     /* The first thread is seen to end only when no other is left. */
     for (size_t i = pd->thread_count; i-- > 0;) {
         if (pd->threads[i].seized)
-            reap(pd, &pd->threads[i]);
+            reap(pd, &pd->threads[i], deadline);
         free(pd->threads[i].home);
     }
     free(pd->threads);
@@ -120,10 +53,13 @@ static int at_stop_call(const struct linux_pd *pd, const struct linux_thread *th
            (pid_t)r->rsi == thread->vtid && (int)r->rdx == signal;
 }
 
+/* The thread is no more, or about to end. What stands at its end is let go there: nobody else can
+ * end before. It stays ours until linux_stop_detach has seen the end itself. */
 static int gone(struct linux_pd *pd, struct linux_thread *thread, struct recap_error *error)
 {
+    ptrace(PTRACE_CONT, thread->tid, 0, 0);
     thread->stopped = false;
-    thread->seized = false;
+    pd->foothold->adrift = true;
     return recap_fail(error, -ESRCH, "thread %d of process %d ended", thread->vtid, pd->pid);
 }
 
@@ -161,6 +97,7 @@ int linux_stop_go(struct linux_pd *pd, size_t index, struct recap_error *error)
                home->signal) != 0)
         return lost(pd, thread, -errno, error);
     home->signal = 0;
+    thread->stopped = false;
     return 0;
 }
 
@@ -178,11 +115,15 @@ int linux_stop_arrive(struct linux_pd *pd, size_t index, struct recap_error *err
     for (; code == 0; code = linux_stop_go(pd, index, error)) {
         struct linux_stopped stopped;
         int arrived;
-        linux_stop_wait(thread->tid, 0, &stopped);
+        linux_stop_wait(pd, thread->tid, 0, &stopped);
+        thread->stopped = linux_stop_is_one(&stopped);
         switch (stopped.stop) {
         case LINUX_STOP_TRAP:
-        case LINUX_STOP_LATE:
             break;
+        case LINUX_STOP_LATE:
+        case LINUX_STOP_UNWANTED:
+            pd->foothold->adrift = true;
+            return linux_stop_say(pd, thread->tid, &stopped, error);
         case LINUX_STOP_CALL:
             arrived = at_stop_call(pd, thread, ending);
             if (arrived)

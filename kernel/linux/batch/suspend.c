@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Threads that were made while others were being stopped are stopped in a further round. */
+#define MOST_ROUNDS 1000
 #define OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT)
 /* A created process ends with us, and the threads that it makes are ours from their start. */
 #define OPTIONS_CREATED (OPTIONS | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL)
@@ -60,7 +62,7 @@ static int explain(struct linux_pd *pd, int code, struct recap_error *error)
         return -EBUSY;
     }
     if (strstr(status, "\nState:\tZ") || strstr(status, "\nState:\tX")) {
-        if (strstr(status, "\nThreads:\t1\n") || strstr(status, "\nThreads:\t0\n"))
+        if (linux_stop_all_ended(pd))
             return recap_refuse(error, RECAP_FAILED, -ESRCH, "process %d has ended", pd->pid);
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "the main thread of process %d has ended and left others behind",
@@ -159,27 +161,21 @@ static int interrupt(struct linux_pd *pd, size_t first, struct recap_error *erro
 }
 
 /* Waits for one interrupted thread. -ECHILD: it ended meanwhile. */
-static int await(struct linux_pd *pd, struct linux_thread *thread, struct recap_error *error)
+static int await(struct linux_pd *pd, struct linux_thread *thread, int64_t deadline,
+                 struct recap_error *error)
 {
     for (;;) {
         struct linux_stopped stopped;
-        linux_stop_wait(thread->tid, LINUX_STOP_LIMIT_MS * INT64_C(1000000), &stopped);
+        linux_stop_wait(pd, thread->tid, deadline, &stopped);
         switch (stopped.stop) {
         case LINUX_STOP_EXIT:
             ptrace(PTRACE_CONT, thread->tid, 0, 0);
-            if (thread->tid == pd->pid) {
-                /* Nothing reports its end while other threads live on. */
-                thread->seized = false;
-                return recap_fail(error, -ESRCH, "process %d ends", pd->pid);
-            }
             continue;
         case LINUX_STOP_GONE:
-            thread->seized = false;
             return -ECHILD;
         case LINUX_STOP_LATE:
-            return recap_fail(error, -EBUSY,
-                              "thread %d of process %d waits in the kernel and does not stop",
-                              thread->tid, pd->pid);
+        case LINUX_STOP_UNWANTED:
+            return linux_stop_say(pd, thread->tid, &stopped, error);
         case LINUX_STOP_SIGNAL:
             /* It is received as ever: the thread stops again before the handler's first
              * instruction, and no other signal overtakes this one. */
@@ -222,14 +218,18 @@ static int read_own_ids(struct linux_pd *pd, struct recap_error *error)
     return 0;
 }
 
+/* Only a thread that stands can be let go. */
 static void let_go(struct linux_pd *pd)
 {
+    int64_t deadline = linux_stop_deadline();
+    for (size_t i = 0; i < pd->thread_count; i++)
+        if (pd->threads[i].seized && !pd->threads[i].stopped)
+            ptrace(PTRACE_INTERRUPT, pd->threads[i].tid, 0, 0);
     for (size_t i = 0; i < pd->thread_count; i++) {
         struct linux_thread *thread = &pd->threads[i];
         if (thread->seized && !thread->stopped) {
             struct linux_stopped stopped;
-            ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0);
-            linux_stop_wait(thread->tid, LINUX_STOP_LIMIT_MS * INT64_C(1000000), &stopped);
+            linux_stop_wait(pd, thread->tid, deadline, &stopped);
             if (stopped.stop == LINUX_STOP_SIGNAL)
                 thread->home->signal = stopped.signal;
         }
@@ -261,10 +261,15 @@ static int stop_all(struct linux_pd *pd, struct recap_error *error)
     size_t waited = 0;
     int code = seize_all(pd, tasks, error);
     /* Until a look at all of them finds none but stopped ones: those make no others. */
-    while (code == 0 && waited < pd->thread_count) {
-        code = interrupt(pd, waited, error);
+    for (int rounds = 0; code == 0 && waited < pd->thread_count; rounds++) {
+        if (rounds == MOST_ROUNDS)
+            code = recap_fail(error, -EBUSY, "process %d makes threads faster than they stop",
+                              pd->pid);
+        int64_t deadline = linux_stop_deadline();
+        if (code == 0)
+            code = interrupt(pd, waited, error);
         while (code == 0 && waited < pd->thread_count) {
-            code = await(pd, &pd->threads[waited], error);
+            code = await(pd, &pd->threads[waited], deadline, error);
             if (code == -ECHILD && waited > 0) {
                 drop_thread(pd, waited);
                 code = 0;

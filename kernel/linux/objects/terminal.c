@@ -198,8 +198,16 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
     return result < 0 ? result : linux_status_flags_finish(kernel, fd, object, badge, error);
 }
 
-/* What a terminal outside was bound to takes on its settings, if it is a terminal at all; so does a
- * line that was opened again. */
+/* Whether it is our own terminal, which belongs to another process group at present: so do its
+ * settings. */
+static bool is_anothers(int fd)
+{
+    pid_t group = tcgetpgrp(fd);
+    return group > 0 && group != getpgrp();
+}
+
+/* What a terminal outside was bound to takes on its settings, if it is a terminal at all and they
+ * are ours to set; so does a line that was opened again. */
 static int tie(struct linux_pd *pd, const struct recap_creation *creation,
                const struct recap_object *object, struct recap_error *error)
 {
@@ -207,8 +215,9 @@ static int tie(struct linux_pd *pd, const struct recap_creation *creation,
     int result = linux_badge_fd(pd->kernel, creation->badges[object->id], &fd, error);
     if (result < 0 || !isatty(fd))
         return result;
-    result =
-        linux_terminal_settings_set(fd, object, recap_member(object->state, "ties"), false, error);
+    if (!is_anothers(fd))
+        result = linux_terminal_settings_set(fd, object, recap_member(object->state, "ties"), false,
+                                             error);
     if (result == 0 && recap_number_or(recap_member(object->state, "ties"), "exclusive", 0) &&
         ioctl(fd, TIOCEXCL) < 0)
         result = recap_fail(error, -errno, "setting a terminal to exclusive mode");

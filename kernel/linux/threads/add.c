@@ -40,7 +40,7 @@ static int take_over(struct linux_pd *pd, pid_t tid, pid_t vtid, struct recap_er
     struct linux_thread *thread = &pd->threads[pd->thread_count++];
     *thread = (struct linux_thread){.tid = tid, .vtid = vtid, .seized = true, .home = home};
     struct linux_stopped stopped;
-    linux_stop_wait(tid, 0, &stopped);
+    linux_stop_wait(pd, tid, 0, &stopped);
     if (stopped.stop != LINUX_STOP_TRAP || ptrace(PTRACE_GETREGS, tid, 0, &home->stopped) != 0)
         return recap_fail(error, -ESRCH, "making thread %d", vtid);
     thread->stopped = true;

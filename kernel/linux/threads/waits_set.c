@@ -63,8 +63,8 @@ static int stopped_otherwise(const struct linux_thread *thread, struct recap_err
 
 /* Makes the thread enter the call with an interruption already waiting for it, so that it comes
  * back without ever sleeping. */
-static int enter_interrupted(const struct linux_thread *thread, struct user_regs_struct *r,
-                             struct recap_error *error)
+static int enter_interrupted(const struct linux_pd *pd, const struct linux_thread *thread,
+                             struct user_regs_struct *r, struct recap_error *error)
 {
     struct linux_stopped stopped;
     uint64_t all = UINT64_MAX;
@@ -72,18 +72,18 @@ static int enter_interrupted(const struct linux_thread *thread, struct user_regs
         ptrace(PTRACE_SETREGS, thread->tid, 0, r) < 0 ||
         ptrace(PTRACE_SYSCALL, thread->tid, 0, 0) < 0)
         return stopped_otherwise(thread, error);
-    linux_stop_wait(thread->tid, 0, &stopped);
+    linux_stop_wait(pd, thread->tid, 0, &stopped);
     if (stopped.stop != LINUX_STOP_CALL || ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0) < 0 ||
         ptrace(PTRACE_CONT, thread->tid, 0, 0) < 0)
         return stopped_otherwise(thread, error);
-    linux_stop_wait(thread->tid, 0, &stopped);
+    linux_stop_wait(pd, thread->tid, 0, &stopped);
     if (stopped.stop != LINUX_STOP_TRAP || ptrace(PTRACE_GETREGS, thread->tid, 0, r) < 0)
         return stopped_otherwise(thread, error);
     return 0;
 }
 
-static int arm(const struct linux_thread *thread, const struct wait *wait, uint64_t scratch,
-               struct recap_error *error)
+static int arm(const struct linux_pd *pd, const struct linux_thread *thread,
+               const struct wait *wait, uint64_t scratch, struct recap_error *error)
 {
     struct user_regs_struct *home = &thread->home->stopped, r = *home;
     if (wait->call == SYS_poll && wait->counted) {
@@ -97,7 +97,7 @@ static int arm(const struct linux_thread *thread, const struct wait *wait, uint6
     if (aim(&r, wait, scratch) < 0)
         return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "the wait of thread %d is malformed",
                             thread->vtid);
-    int result = enter_interrupted(thread, &r, error);
+    int result = enter_interrupted(pd, thread, &r, error);
     if (result < 0 || (int64_t)r.rax == -LINUX_RESTART_BLOCK)
         return result;
     /* It had nothing to wait for, which is its result; or the kernel wants it made again. */
@@ -151,7 +151,7 @@ int linux_waits_arm(struct linux_pd *pd, const struct recap_value *const *states
         struct wait wait;
         int got = get_wait(states[i], &wait);
         if (got == 0)
-            result = arm(&pd->threads[i], &wait, times + i * sizeof(struct timespec), error);
+            result = arm(pd, &pd->threads[i], &wait, times + i * sizeof(struct timespec), error);
         else if (got == -ENOENT)
             give_up(&pd->threads[i].home->stopped);
         else
