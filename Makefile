@@ -11,7 +11,7 @@ BENCH_ROWS ?=
 
 # Targets share the build folder.
 .NOTPARALLEL:
-.PHONY: all demo demo-mach test bench install fuzz lint format clean foc test-foc
+.PHONY: all demo demo-mach test bench install coverage fresh fuzz lint format clean foc test-foc
 
 all:
 	@scripts/install-packages build
@@ -51,6 +51,15 @@ install: all
 	meson configure $(BUILD) --prefix $(PREFIX)
 	meson install -C $(BUILD)
 
+coverage:
+	@scripts/install-packages build demo test coverage
+	@scripts/run-coverage $(BUILD)-coverage
+
+# As root: `make demo` and `make test` in a fresh Debian 12 that it makes, of what is committed here.
+fresh:
+	@scripts/install-packages fresh
+	@scripts/fresh
+
 fuzz:
 	@scripts/install-packages build lint
 	@scripts/run-fuzz $(BUILD)-fuzz $(FUZZ_SECONDS)
@@ -63,4 +72,4 @@ format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-fuzz $(BUILD)-sanitize
+	rm -rf $(BUILD) $(BUILD)-fuzz $(BUILD)-sanitize $(BUILD)-coverage
