@@ -171,8 +171,9 @@ RUNNING(registers)
 RUNNING(sequence)
 RUNNING(timers)
 
-/* A wait with a time limit takes no longer and no shorter for being looked at. */
-static void try_timed(int kind)
+/* A wait with a time limit takes no longer and no shorter for being looked at. Returns whether it
+ * ended in time. */
+static bool try_timed(int kind)
 {
     memset(board, 0, sizeof *board);
     board->kind = kind;
@@ -192,13 +193,20 @@ static void try_timed(int kind)
         visit(pid);
     } while (now_ms() - begin < HOST_TIMED_MS / 2);
     finish(pid);
+    return !board->late;
 }
 
 static void test_timed(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < HOST_TIMED_KINDS; kind++)
-        try_timed(kind);
+    enum { TRIES = 6 };
+    for (int kind = 0; kind < HOST_TIMED_KINDS; kind++) {
+        /* On a busy machine any wait may end late. One that began anew is late every time. */
+        int tries = 0;
+        while (!try_timed(kind) && ++tries < TRIES)
+            ;
+        assert_true(tries < TRIES);
+    }
 }
 
 /* Every queued signal arrives once, in order, whenever it is sent. */

@@ -10,7 +10,8 @@ struct host_board {
     atomic_int ready; /* the host is in the state that it is about */
     atomic_int go;    /* the visits are over */
     atomic_int wrong;
-    int kind; /* of host_timed: which wait */
+    atomic_int late; /* host_timed: the wait took longer than it should */
+    int kind;        /* of host_timed: which wait */
     char what[120];
     long value;
 };
