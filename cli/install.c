@@ -74,7 +74,7 @@ int install_command(int argc, char **argv)
         "in the same step; the process does not notice otherwise.\n\n"
         "OBJECT is one of path:FILE[,OPTION]... (r, w, rw, append, create, truncate, nonblock), "
         "fd:N (of recap itself), pid:PID:SELECTOR, unix:PATH, "
-        "tcp:HOST:PORT and null."
+        "tcp:HOST:PORT, hangup (something whose other end is closed) and null."
         "\vExamples:\n"
         "  recap install 1234 1 path:app.log,append,create  its standard output\n"
         "  recap install 1234 2 null                        its standard error\n"

@@ -335,7 +335,8 @@ int restore_command(int argc, char **argv)
         "\vExamples:\n"
         "  recap restore db.recap\n"
         "  recap restore --detach --pidfile db.pid db.recap\n"
-        "  recap restore --bind 7=tcp:10.0.0.5:5432 app.recap\n",
+        "  recap restore --bind 7=tcp:10.0.0.5:5432 app.recap\n"
+        "  recap restore --bind 8=hangup app.recap\n",
         core_option,
         NULL,
         NULL};

@@ -129,7 +129,7 @@ struct recap_kernel_ops {
     int (*compare)(struct recap_kernel *kernel, recap_badge badge, const struct recap_graph *graph,
                    uint64_t id, struct recap_error *error);
     /* The object that `spec` names: path:FILE[,mode], fd:N, pid:PID:SEL, unix:PATH,
-     * tcp:HOST:PORT, null. `rights` (0: the kernel's choice) are those that are wanted. */
+     * tcp:HOST:PORT, hangup, null. `rights` (0: the kernel's choice) are those that are wanted. */
     int (*bind)(struct recap_kernel *kernel, const char *spec, uint32_t rights, recap_badge *badge,
                 struct recap_error *error);
     /* A descriptor of the calling process for the object (the caller closes it), where the kernel

@@ -1,5 +1,5 @@
-/* binding.c: the objects that people name (path:FILE, fd:N, pid:PID:SEL, null; the sockets are in
- * binding_socket.c), and capabilities of the caller itself. */
+/* binding.c: the objects that people name (path:FILE, fd:N, pid:PID:SEL, null; those with another
+ * end are in binding_socket.c), and capabilities of the caller itself. */
 #include "kernel/linux/binding.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static const char usage[] = "an object is one of path:FILE[,OPTION]..., fd:N, pid:PID:SELECTOR, "
-                            "unix:PATH, tcp:HOST:PORT, null";
+                            "unix:PATH, tcp:HOST:PORT, hangup, null";
 
 int linux_bind_malformed(struct recap_error *error, const char *spec, const char *why)
 {
@@ -175,8 +175,9 @@ static const struct {
     int (*bind)(const char *spec, const char *rest, uint32_t rights, int *fd,
                 struct recap_error *error);
 } forms[] = {
-    {"path:", bind_path},       {"fd:", bind_fd},         {"pid:", bind_pid},
-    {"unix:", linux_bind_unix}, {"tcp:", linux_bind_tcp}, {"null", bind_null},
+    {"path:", bind_path},          {"fd:", bind_fd},         {"pid:", bind_pid},
+    {"unix:", linux_bind_unix},    {"tcp:", linux_bind_tcp}, {"null", bind_null},
+    {"hangup", linux_bind_hangup},
 };
 
 /* What is wanted has to be permitted; more is no harm. */
@@ -188,10 +189,15 @@ static int check_rights(const char *spec, int fd, uint32_t wanted, struct recap_
     uint32_t has = linux_rights_of((uint32_t)flags);
     if ((wanted & has) == wanted)
         return 0;
-    return recap_refuse(error, RECAP_FAILED, -EACCES, "%s does not permit %s", spec,
-                        wanted & ~has & RECAP_RIGHT_WRITE  ? "writing"
-                        : wanted & ~has & RECAP_RIGHT_READ ? "reading"
-                                                           : "use as a mere path");
+    bool path = wanted & ~has & RECAP_RIGHT_PATH;
+    recap_refuse(error, RECAP_FAILED, -EACCES, "%s does not permit %s", spec,
+                 wanted & ~has & RECAP_RIGHT_WRITE  ? "writing"
+                 : wanted & ~has & RECAP_RIGHT_READ ? "reading"
+                                                    : "use as a mere path");
+    recap_error_remedy(error, path ? "name a file as path:FILE,path"
+                                   : "choose an object that permits it: a connection to nobody is "
+                                     "\"hangup\", a file that swallows everything \"null\"");
+    return -EACCES;
 }
 
 int linux_binding_open(const char *spec, uint32_t rights, int *fd, struct recap_error *error)

@@ -16,5 +16,9 @@ int linux_bind_unix(const char *spec, const char *rest, uint32_t rights, int *fd
                     struct recap_error *error);
 int linux_bind_tcp(const char *spec, const char *rest, uint32_t rights, int *fd,
                    struct recap_error *error);
+/* One end of what had another end, which is closed: of a pipe where only reading or only writing is
+ * wanted, else of a connection. */
+int linux_bind_hangup(const char *spec, const char *rest, uint32_t rights, int *fd,
+                      struct recap_error *error);
 
 #endif

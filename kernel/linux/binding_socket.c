@@ -1,4 +1,5 @@
-/* binding_socket.c: connecting to what unix:PATH and tcp:HOST:PORT name. */
+/* binding_socket.c: what has another end: connections to unix:PATH and tcp:HOST:PORT, and hangup.
+ */
 #include "kernel/linux/binding.h"
 
 #include <errno.h>
@@ -108,5 +109,20 @@ int linux_bind_tcp(const char *spec, const char *rest, uint32_t rights, int *fd,
     if (result < 0)
         return result;
     *fd = result;
+    return 0;
+}
+
+int linux_bind_hangup(const char *spec, const char *rest, uint32_t rights, int *fd,
+                      struct recap_error *error)
+{
+    int ends[2];
+    if (*rest)
+        return linux_bind_malformed(error, spec, "nothing may follow \"hangup\"");
+    bool reads = rights == RECAP_RIGHT_READ, writes = rights == RECAP_RIGHT_WRITE;
+    if ((reads || writes ? pipe2(ends, O_CLOEXEC)
+                         : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) < 0)
+        return recap_fail(error, -errno, "making something whose other end is closed");
+    close(ends[writes ? 0 : 1]);
+    *fd = ends[writes ? 1 : 0];
     return 0;
 }

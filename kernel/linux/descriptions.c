@@ -89,7 +89,8 @@ static int try_describe(struct linux_kernel *kernel, recap_badge badge, struct r
     if (!object->label && subject.description)
         object->label = linux_unknown_label(subject.description, arena);
     if (result == -EOPNOTSUPP && error && !error->remedy[0] && subject.description)
-        recap_error_remedy(error, "restore with --bind %d=OBJECT", subject.description->fd);
+        recap_error_remedy(error, "checkpoint with --external %d and restore with --bind %d=OBJECT",
+                           subject.description->fd, subject.description->fd);
     if (result < 0 && subject.own) {
         __attribute__((cleanup(subject_clear))) struct subject now = {0};
         int gone = find_subject(kernel, badge, &now, NULL);

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,6 +173,30 @@ static void test_null_and_nonsense(void **state)
     refused("file:/etc/passwd", 0, -EINVAL, RECAP_USAGE);
 }
 
+static void test_hangup(void **state)
+{
+    (void)state;
+    const uint32_t rights[] = {0, RECAP_RIGHT_READ, RECAP_RIGHT_WRITE,
+                               RECAP_RIGHT_READ | RECAP_RIGHT_WRITE};
+    for (size_t i = 0; i < sizeof rights / sizeof *rights; i++) {
+        int fd = bound("hangup", rights[i]);
+        struct pollfd poll_one = {.fd = fd, .events = POLLIN | POLLOUT};
+        char byte;
+        assert_int_equal(poll(&poll_one, 1, 0), 1);
+        assert_true(poll_one.revents & (POLLHUP | POLLERR));
+        if (rights[i] != RECAP_RIGHT_WRITE)
+            assert_int_equal(read(fd, &byte, 1), 0);
+        if (rights[i] != RECAP_RIGHT_READ) {
+            signal(SIGPIPE, SIG_IGN);
+            assert_int_equal(write(fd, "x", 1), -1);
+            assert_int_equal(errno, EPIPE);
+        }
+        close(fd);
+    }
+    refused("hangup", RECAP_RIGHT_PATH, -EACCES, RECAP_FAILED);
+    refused("hangup:", 0, -EINVAL, RECAP_USAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_sockets),
         cmocka_unit_test(test_null_and_nonsense),
+        cmocka_unit_test(test_hangup),
     };
     return cmocka_run_group_tests(tests, enter, leave);
 }

@@ -293,7 +293,8 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
  */
 
 struct addition {
-    int fd; /* of the target, in our table and then in the table apart */
+    uint64_t target; /* object id */
+    int fd;          /* of the target, in our table and then in the table apart */
     bool close;
     bool quiet;
     int number;
@@ -405,6 +406,7 @@ static int collect(struct linux_kernel *kernel, const struct recap_creation *cre
             return linux_state_damaged(object, "entries", error);
         struct linux_home home;
         item->number = (int)number;
+        item->target = target;
         item->event = (struct epoll_event){.events = (uint32_t)events, .data.u64 = data};
         item->quiet = recap_number_or(v, "quiet", 0) != 0;
         if (linux_badge_home(kernel, creation->badges[target], &home) == 0 && !home.pid) {
@@ -418,6 +420,34 @@ static int collect(struct linux_kernel *kernel, const struct recap_creation *cre
         additions->count++;
     }
     return 0;
+}
+
+/* The selector that holds an object, or `otherwise`. */
+static recap_selector holder_of(const struct recap_graph *graph, uint64_t id,
+                                recap_selector otherwise)
+{
+    for (size_t p = 0; p < graph->pd_count; p++)
+        for (size_t i = 0; i < graph->pds[p].slot_count; i++)
+            if (graph->pds[p].slots[i].object == id)
+                return graph->pds[p].slots[i].selector;
+    return otherwise;
+}
+
+/* Files and directories cannot be watched: one was bound in the place of what could. */
+static int say_failed(const struct recap_graph *graph, const struct addition *failed, int result,
+                      struct recap_error *error)
+{
+    if (result != -EPERM)
+        return recap_fail(error, result, "adding descriptor %d to an epoll set", failed->number);
+    recap_selector selector = holder_of(graph, failed->target, (recap_selector)failed->number);
+    recap_refuse(error, RECAP_FAILED, result,
+                 "what is bound to selector %llu cannot be watched by an epoll set, and the old "
+                 "object was",
+                 (unsigned long long)selector);
+    return recap_error_remedy(error,
+                              "restore with --bind %llu=hangup (as if who was there had gone) or "
+                              "with a connection, a pipe or a terminal",
+                              (unsigned long long)selector);
 }
 
 /* The numbers as they were, because add_all's own are those of another descriptor table. */
@@ -436,11 +466,9 @@ static int tie(struct linux_pd *pd, const struct recap_creation *creation,
         return recap_fail(error, -ENOMEM, "filling an epoll set");
     memcpy(apart.items, additions.items, additions.count * sizeof *apart.items);
     result = linux_apart(0, add_all, &apart);
-    int number = additions.count ? additions.items[apart.failed].number : -1;
     free(apart.items);
-    if (result < 0)
-        return recap_fail(error, result, "adding descriptor %d to an epoll set", number);
-    return 0;
+    return result < 0 ? say_failed(creation->graph, &additions.items[apart.failed], result, error)
+                      : 0;
 }
 
 static int compare(struct linux_kernel *kernel, recap_badge badge,

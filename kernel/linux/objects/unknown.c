@@ -119,7 +119,8 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
         recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                      "%s: Recap has no way to restore this kind of object",
                      object->label ? object->label : description->link);
-    recap_error_remedy(error, "restore with --bind %d=OBJECT", description->fd);
+    recap_error_remedy(error, "checkpoint with --external %d and restore with --bind %d=OBJECT",
+                       description->fd, description->fd);
     return -EOPNOTSUPP;
 }
 
