@@ -138,4 +138,50 @@ struct epoll_params {
 #define EPIOCGPARAMS _IOR(0x8A, 0x02, struct epoll_params)
 #endif
 
+/* Socket options, by the Linux that brought them. */
+#ifndef SO_PASSPIDFD /* 6.5 */
+#define SO_PASSPIDFD 76
+#define SO_PEERPIDFD 77
+#endif
+#ifndef SO_DEVMEM_LINEAR /* 6.11 */
+#define SO_DEVMEM_LINEAR 78
+#define SO_DEVMEM_DMABUF 79
+#define SO_DEVMEM_DONTNEED 80
+#endif
+#ifndef SCM_TS_OPT_ID /* 6.13 */
+#define SCM_TS_OPT_ID 81
+#endif
+#ifndef SO_RCVPRIORITY /* 6.14 */
+#define SO_RCVPRIORITY 82
+#endif
+#ifndef SO_PASSRIGHTS /* 6.16 */
+#define SO_PASSRIGHTS 83
+#endif
+#ifndef SO_INQ /* 6.17 */
+#define SO_INQ 84
+#endif
+#ifndef IP_LOCAL_PORT_RANGE /* 6.3 */
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+#ifndef IP_PROTOCOL /* 6.4 */
+#define IP_PROTOCOL 52
+#endif
+#ifndef TCP_AO_ADD_KEY /* 6.7 */
+#define TCP_AO_ADD_KEY 38
+#define TCP_AO_DEL_KEY 39
+#define TCP_AO_INFO 40
+#define TCP_AO_GET_KEYS 41
+#define TCP_AO_REPAIR 42
+#endif
+#ifndef TCP_IS_MPTCP /* 6.10 */
+#define TCP_IS_MPTCP 43
+#endif
+#ifndef TCP_RTO_MAX_MS /* 6.15 */
+#define TCP_RTO_MAX_MS 44
+#endif
+#ifndef TCP_RTO_MIN_US /* 6.16 */
+#define TCP_RTO_MIN_US 45
+#define TCP_DELACK_MAX_US 46
+#endif
+
 #endif

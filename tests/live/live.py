@@ -142,6 +142,18 @@ class Live:
     def path(self, name):
         return os.path.join(self.folder, name)
 
+    def text(self, name):
+        """What a file in the test's folder says; nothing while it is not there."""
+        try:
+            with open(self.path(name)) as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def remove(self, name):
+        if os.path.exists(self.path(name)):
+            os.unlink(self.path(name))
+
     def left_over(self):
         """Processes of the test's own PID namespace that have not ended after a moment."""
         if os.getpid() != 1:

@@ -211,6 +211,382 @@ static void test_udp_six(void **state)
     remake_free(&remake);
 }
 
+static struct sockaddr_storage local(int family, const char *address)
+{
+    struct sockaddr_storage made = {.ss_family = (sa_family_t)family};
+    void *bytes = family == AF_INET ? (void *)&((struct sockaddr_in *)&made)->sin_addr
+                                    : &((struct sockaddr_in6 *)&made)->sin6_addr;
+    assert_int_equal(inet_pton(family, address, bytes), 1);
+    return made;
+}
+
+static socklen_t length_of(const struct sockaddr_storage *address)
+{
+    return address->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+}
+
+/* The places where a datagram socket can be. */
+static const struct {
+    int family;
+    const char *address;
+} places[] = {
+    {AF_INET, "127.0.0.1"},
+    {AF_INET6, "::1"},
+    {AF_INET6, "::ffff:127.0.0.1"},
+};
+
+/* What shutdown(2) does to a socket, as far as it can be seen. */
+static int shut(int fd)
+{
+    struct pollfd poll_one = {.fd = fd, .events = POLLRDHUP};
+    poll(&poll_one, 1, 0);
+    bool sends = send(fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 || errno != EPIPE;
+    return (poll_one.revents & POLLRDHUP ? 1 : 0) | (poll_one.revents & POLLHUP ? 2 : 0) |
+           (sends ? 0 : 4);
+}
+
+static void test_udp_shut_down(void **state)
+{
+    (void)state;
+    static const int protocols[] = {IPPROTO_UDP, IPPROTO_UDPLITE};
+    for (size_t place = 0; place < sizeof places / sizeof *places; place++)
+        for (size_t p = 0; p < 2; p++)
+            for (int how = SHUT_RD; how <= SHUT_RDWR; how++) {
+                struct remake remake;
+                int fds[2];
+                struct sockaddr_storage at = local(places[place].family, places[place].address);
+                socklen_t size = sizeof at;
+                for (int i = 0; i < 2; i++)
+                    fds[i] = socket(places[place].family, SOCK_DGRAM, protocols[p]);
+                if (fds[0] < 0)
+                    continue; /* a kernel without UDP-Lite */
+                int on = 1, sink = socket(places[place].family, SOCK_DGRAM, protocols[p]);
+                struct sockaddr_storage to = at;
+                assert_int_equal(bind(sink, (struct sockaddr *)&to, length_of(&to)), 0);
+                assert_int_equal(getsockname(sink, (struct sockaddr *)&to, &size), 0);
+                /* Sharing the port hides which of two is meant. */
+                setsockopt(fds[0], SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+                assert_int_equal(bind(fds[0], (struct sockaddr *)&at, length_of(&at)), 0);
+                assert_int_equal(getsockname(fds[0], (struct sockaddr *)&at, &size), 0);
+                setsockopt(fds[1], SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+                assert_int_equal(bind(fds[1], (struct sockaddr *)&at, length_of(&at)), 0);
+                for (int i = 0; i < 2; i++)
+                    assert_int_equal(connect(fds[i], (struct sockaddr *)&to, length_of(&to)), 0);
+                assert_int_equal(shutdown(fds[1], how), 0);
+                int before[2] = {shut(fds[0]), shut(fds[1])};
+                assert_true(before[1] != 0);
+                remake_all(&remake, fds, 2);
+                for (int i = 0; i < 2; i++) {
+                    assert_int_equal(shut(fds[i]), before[i]);
+                    close(fds[i]);
+                }
+                close(sink);
+                remake_free(&remake);
+            }
+}
+
+static void test_udp_queues_of_a_shared_port(void **state)
+{
+    (void)state;
+    enum { COUNT = 8, MESSAGES = 40 };
+    struct remake remake;
+    int fds[COUNT], waiting[COUNT] = {0};
+    struct sockaddr_in at = loopback(0);
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = socket(AF_INET, SOCK_DGRAM, 0);
+        set(fds[i], SOL_SOCKET, SO_REUSEPORT, 1);
+        assert_int_equal(bind(fds[i], (struct sockaddr *)&at, sizeof at), 0);
+        at = loopback(port_of(fds[0]));
+    }
+    for (int i = 0; i < MESSAGES; i++) {
+        int sender = socket(AF_INET, SOCK_DGRAM, 0);
+        assert_int_equal(sendto(sender, "x", 1, 0, (struct sockaddr *)&at, sizeof at), 1);
+        close(sender);
+    }
+    char text[4];
+    for (int i = 0; i < COUNT; i++) {
+        int first = (int)recv(fds[i], text, sizeof text, MSG_PEEK | MSG_DONTWAIT);
+        waiting[i] = first == 1;
+    }
+    remake_all(&remake, fds, COUNT);
+    int all = 0;
+    for (int i = 0; i < COUNT; i++) {
+        struct sockaddr_in peer;
+        socklen_t size = sizeof peer;
+        int mine = 0;
+        while (recv(fds[i], text, sizeof text, MSG_DONTWAIT) == 1)
+            mine++;
+        assert_int_equal(mine > 0, waiting[i]);
+        all += mine;
+        assert_int_equal(getpeername(fds[i], (struct sockaddr *)&peer, &size), -1);
+        assert_int_equal(port_of(fds[i]), ntohs(at.sin_port));
+        close(fds[i]);
+    }
+    assert_int_equal(all, MESSAGES);
+    remake_free(&remake);
+}
+
+static void test_udp_shut_down_without_an_address(void **state)
+{
+    (void)state;
+    for (int how = SHUT_RD; how <= SHUT_RDWR; how += SHUT_RDWR) {
+        struct remake remake;
+        int fd = socket(AF_INET, SOCK_DGRAM, 0);
+        assert_int_equal(shutdown(fd, how), -1);
+        int before = shut(fd);
+        assert_true(before != 0);
+        remake_all(&remake, &fd, 1);
+        assert_int_equal(shut(fd), before);
+        close(fd);
+        remake_free(&remake);
+    }
+}
+
+/* An address that no machine has: for documentation (RFC 5737, RFC 3849). */
+static void test_an_address_that_is_not_here(void **state)
+{
+    (void)state;
+    static const int types[] = {SOCK_DGRAM, SOCK_STREAM};
+    static const struct {
+        int family;
+        const char *address;
+    } absent[] = {{AF_INET, "192.0.2.77"}, {AF_INET6, "2001:db8::77"}};
+    for (size_t a = 0; a < 2; a++)
+        for (size_t t = 0; t < 2; t++)
+            for (int still = 0; still < 2; still++) {
+                struct remake remake;
+                struct sockaddr_storage at = local(absent[a].family, absent[a].address), now;
+                socklen_t size = sizeof at;
+                int fd = socket(absent[a].family, types[t], 0);
+                set(fd, SOL_IP, IP_FREEBIND, 1);
+                assert_int_equal(bind(fd, (struct sockaddr *)&at, length_of(&at)), 0);
+                set(fd, SOL_IP, IP_FREEBIND, still);
+                assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+                remake_all(&remake, &fd, 1);
+                memset(&now, 0, sizeof now);
+                size = sizeof now;
+                assert_int_equal(getsockname(fd, (struct sockaddr *)&now, &size), 0);
+                assert_memory_equal(&now, &at, size);
+                assert_int_equal(number(fd, SOL_IP, IP_FREEBIND), still);
+                close(fd);
+                remake_free(&remake);
+            }
+}
+
+static void expect_refusal(int fd, const char *what, const char *remedy)
+{
+    struct remake remake;
+    remake_describe(&remake, &fd, 1, false);
+    assert_int_equal(remake.refusals.count, 1);
+    if (!strstr(remake.refusals.items[0].what, what))
+        fail_msg("it is called: %s", remake.refusals.items[0].what);
+    assert_non_null(strstr(remake.refusals.items[0].remedy, remedy));
+    remake_free(&remake);
+}
+
+static void expect_none(int fd)
+{
+    struct remake remake;
+    remake_describe(&remake, &fd, 1, false);
+    assert_int_equal(remake.refusals.count, 0);
+    remake_free(&remake);
+}
+
+static void test_udp_with_something_under_way(void **state)
+{
+    (void)state;
+    int receiver = socket(AF_INET, SOCK_DGRAM, 0), fd = socket(AF_INET, SOCK_DGRAM, 0);
+    bind_loopback(receiver, 0);
+    struct sockaddr_in to = loopback(port_of(receiver));
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(send(fd, "half", 4, MSG_MORE), 4);
+    expect_refusal(fd, "being put together", "try again");
+    assert_int_equal(send(fd, "done", 4, 0), 4);
+    expect_none(fd); /* the remedy */
+    close(receiver);
+    /* Nobody is there any more: the answer to this is an error. */
+    assert_int_equal(send(fd, "x", 1, 0), 1);
+    struct pollfd poll_one = {.fd = fd};
+    assert_int_equal(poll(&poll_one, 1, 5000), 1);
+    expect_refusal(fd, "an error waits", "try again");
+    assert_int_equal(number(fd, SOL_SOCKET, SO_ERROR), ECONNREFUSED);
+    expect_none(fd);
+    close(fd);
+}
+
+/* --- TCP sockets that are done with a connection --- */
+
+enum ending { BOTH_CLOSE, WE_CLOSE_FIRST, RESET, REFUSED, DISCONNECTED, ONLY_SHUT, ENDINGS };
+
+static void wait_until_ended(int fd)
+{
+    struct tcp_info info = {0};
+    for (int i = 0; i < 5000; i++) {
+        socklen_t size = sizeof info;
+        assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+        if (info.tcpi_state == TCP_CLOSE)
+            return;
+        usleep(1000);
+    }
+    fail_msg("the connection does not end");
+}
+
+/* A TCP socket that got there in that way; as the one that connected or the one that accepted. */
+static int ended(int family, const char *address, enum ending how, bool accepted)
+{
+    struct sockaddr_storage at = local(family, address);
+    socklen_t size = sizeof at;
+    int listener = socket(family, SOCK_STREAM, 0), ends[2] = {socket(family, SOCK_STREAM, 0), -1};
+    set(listener, SOL_SOCKET, SO_REUSEADDR, 1); /* as servers do; else their ports are blocked */
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, length_of(&at)), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &size), 0);
+    if (how == ONLY_SHUT) {
+        close(listener);
+        assert_int_equal(shutdown(ends[0], SHUT_RDWR), -1);
+        return ends[0];
+    }
+    if (how == REFUSED) {
+        fcntl(ends[0], F_SETFL, O_NONBLOCK);
+        connect(ends[0], (struct sockaddr *)&at, size);
+        wait_until_ended(ends[0]);
+        assert_int_equal(number(ends[0], SOL_SOCKET, SO_ERROR), ECONNREFUSED);
+        close(listener);
+        return ends[0];
+    }
+    assert_int_equal(listen(listener, 5), 0);
+    assert_int_equal(connect(ends[0], (struct sockaddr *)&at, size), 0);
+    ends[1] = accept(listener, NULL, NULL);
+    int kept = ends[accepted], other = ends[!accepted];
+    const struct linger reset = {1, 0};
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    if (how == BOTH_CLOSE || how == WE_CLOSE_FIRST) {
+        shutdown(how == BOTH_CLOSE ? other : kept, SHUT_WR);
+        shutdown(how == BOTH_CLOSE ? kept : other, SHUT_WR);
+    } else if (how == RESET) {
+        setsockopt(other, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    } else {
+        assert_int_equal(connect(kept, &nobody, sizeof nobody), 0);
+    }
+    close(other);
+    wait_until_ended(kept);
+    number(kept, SOL_SOCKET, SO_ERROR); /* takes the error of a reset */
+    close(listener);
+    return kept;
+}
+
+/* All that a program can see of such a socket. */
+struct seen {
+    struct sockaddr_storage name;
+    int name_of, peer_of, events, received, received_error, sent_error, error;
+    int connected, connected_error, listens, listens_error;
+};
+
+static void see(int fd, struct seen *seen)
+{
+    struct sockaddr_storage peer, to;
+    struct pollfd poll_one = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP};
+    socklen_t size = sizeof seen->name;
+    char byte;
+    *seen = (struct seen){0};
+    seen->name_of = getsockname(fd, (struct sockaddr *)&seen->name, &size);
+    size = sizeof peer;
+    seen->peer_of = getpeername(fd, (struct sockaddr *)&peer, &size);
+    poll(&poll_one, 1, 0);
+    seen->events = poll_one.revents;
+    seen->received = (int)recv(fd, &byte, 1, MSG_DONTWAIT);
+    seen->received_error = seen->received < 0 ? errno : 0;
+    seen->sent_error = send(fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? errno : 0;
+    seen->error = number(fd, SOL_SOCKET, SO_ERROR);
+    /* And of what it still can do: connect to where somebody listens. */
+    int listener = socket(seen->name.ss_family, SOCK_STREAM, 0);
+    to = local(seen->name.ss_family, seen->name.ss_family == AF_INET ? "127.0.0.1" : "::1");
+    assert_int_equal(bind(listener, (struct sockaddr *)&to, length_of(&to)), 0);
+    assert_int_equal(listen(listener, 5), 0);
+    size = sizeof to;
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&to, &size), 0);
+    seen->listens = listen(fd, 1);
+    seen->listens_error = seen->listens < 0 ? errno : 0;
+    if (seen->listens < 0) {
+        seen->connected = connect(fd, (struct sockaddr *)&to, size);
+        seen->connected_error = seen->connected < 0 ? errno : 0;
+    }
+    close(listener);
+}
+
+static void test_tcp_connections_that_have_ended(void **state)
+{
+    (void)state;
+    for (size_t place = 0; place < sizeof places / sizeof *places; place++)
+        for (int how = 0; how < ENDINGS; how++)
+            for (int accepted = 0; accepted < (how == REFUSED || how == ONLY_SHUT ? 1 : 2);
+                 accepted++) {
+                struct remake remake;
+                struct seen before, after;
+                const char *address = places[place].address;
+                int twin = ended(places[place].family, address, (enum ending)how, accepted);
+                int fd = ended(places[place].family, address, (enum ending)how, accepted);
+                struct sockaddr_storage name = {0};
+                socklen_t size = sizeof name;
+                assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &size), 0);
+                see(twin, &before);
+                remake_all(&remake, &fd, 1);
+                see(fd, &after);
+                if (how == BOTH_CLOSE || how == WE_CLOSE_FIRST || how == RESET)
+                    assert_memory_equal(&after.name, &name, size);
+                memset(&before.name, 0, sizeof before.name);
+                memset(&after.name, 0, sizeof after.name);
+                if (memcmp(&before, &after, sizeof before) != 0)
+                    fail_msg("%s, ending %d, %s: events %x %x, received %d %d (%d %d), sent %d %d, "
+                             "error %d %d, connected %d %d, listens %d %d",
+                             address, how, accepted ? "accepted" : "connected", before.events,
+                             after.events, before.received, after.received, before.received_error,
+                             after.received_error, before.sent_error, after.sent_error,
+                             before.error, after.error, before.connected_error,
+                             after.connected_error, before.listens_error, after.listens_error);
+                close(twin);
+                close(fd);
+                remake_free(&remake);
+            }
+}
+
+/* Two that were bound to one port before one of them listened, with the ended connections of it. */
+static void test_tcp_sockets_that_share_a_port(void **state)
+{
+    (void)state;
+    struct remake remake;
+    enum { LISTENER, OTHER, SERVER, CLIENT, COUNT };
+    int fds[COUNT];
+    struct sockaddr_in at = loopback(0);
+    for (int i = LISTENER; i <= OTHER; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+        set(fds[i], SOL_SOCKET, SO_REUSEADDR, 1);
+        assert_int_equal(bind(fds[i], (struct sockaddr *)&at, sizeof at), 0);
+        at = loopback(port_of(fds[0]));
+    }
+    assert_int_equal(listen(fds[LISTENER], 5), 0);
+    fds[CLIENT] = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fds[CLIENT], (struct sockaddr *)&at, sizeof at), 0);
+    fds[SERVER] = accept(fds[LISTENER], NULL, NULL);
+    shutdown(fds[CLIENT], SHUT_WR);
+    shutdown(fds[SERVER], SHUT_WR);
+    wait_until_ended(fds[CLIENT]);
+    wait_until_ended(fds[SERVER]);
+    remake_all(&remake, fds, COUNT);
+    for (int i = 0; i < CLIENT; i++)
+        assert_int_equal(port_of(fds[i]), ntohs(at.sin_port));
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&at, sizeof at), 0);
+    int server = accept(fds[LISTENER], NULL, NULL);
+    assert_int_equal(write(client, "x", 1), 1);
+    char byte;
+    assert_int_equal(read(server, &byte, 1), 1);
+    close(client);
+    close(server);
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+    remake_free(&remake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +594,13 @@ int main(void)
         cmocka_unit_test(test_connections_are_refused),
         cmocka_unit_test(test_udp),
         cmocka_unit_test(test_udp_six),
+        cmocka_unit_test(test_udp_shut_down),
+        cmocka_unit_test(test_udp_queues_of_a_shared_port),
+        cmocka_unit_test(test_udp_shut_down_without_an_address),
+        cmocka_unit_test(test_an_address_that_is_not_here),
+        cmocka_unit_test(test_udp_with_something_under_way),
+        cmocka_unit_test(test_tcp_connections_that_have_ended),
+        cmocka_unit_test(test_tcp_sockets_that_share_a_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,14 @@ uint16_t linux_inet_port(const struct sockaddr_storage *address)
                                                : as_in6(address)->sin6_port);
 }
 
+void linux_inet_set_port(struct sockaddr_storage *address, uint16_t port)
+{
+    if (address->ss_family == AF_INET)
+        ((struct sockaddr_in *)address)->sin_port = htons(port);
+    else
+        ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
+}
+
 socklen_t linux_inet_length(const struct sockaddr_storage *address)
 {
     return address->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);

@@ -16,6 +16,7 @@ int linux_inet_get(const struct recap_value *record, const char *name, int famil
 /* "10.0.0.5:5432", "[::1]:80", for an unspecified address "*:80". */
 const char *linux_inet_text(struct recap_arena *arena, const struct sockaddr_storage *address);
 bool linux_inet_is_any(const struct sockaddr_storage *address);
+void linux_inet_set_port(struct sockaddr_storage *address, uint16_t port);
 uint16_t linux_inet_port(const struct sockaddr_storage *address);
 socklen_t linux_inet_length(const struct sockaddr_storage *address);
 

@@ -1,269 +1,42 @@
 /* socket_options.c: socket options, in and out of the state of a socket.
  *
- * One table says which options are carried. Each is read and compared with a fresh socket, so that
- * an image says what the program asked for and not the defaults of the machine it ran on. */
+ * Each is read and compared with a fresh socket, so that an image says what the program asked for
+ * and not the defaults of the machine it ran on. */
 #include "kernel/linux/objects/socket_options.h"
+#include "kernel/linux/objects/socket_family.h"
+#include "kernel/linux/objects/socket_rehearsal.h"
 #include "kernel/linux/objects/status_flags.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/in6.h>
 #include <linux/tcp.h>
-#include <linux/udp.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What Debian 12's headers lack. A kernel without one of them says so and it is passed over. */
+/* Headers that an IPv6 socket puts into everything it sends. */
+static const struct linux_socket_option headers[] = {
+    {"IPV6_HOPOPTS", SOL_IPV6, IPV6_HOPOPTS, LINUX_OPTION_OPAQUE, 0},
+    {"IPV6_RTHDRDSTOPTS", SOL_IPV6, IPV6_RTHDRDSTOPTS, LINUX_OPTION_OPAQUE, 0},
+    {"IPV6_RTHDR", SOL_IPV6, IPV6_RTHDR, LINUX_OPTION_OPAQUE, 0},
+    {"IPV6_DSTOPTS", SOL_IPV6, IPV6_DSTOPTS, LINUX_OPTION_OPAQUE, 0},
+};
+
 enum {
-    PASS_PIDFD = 76,
-    RECEIVE_PRIORITY = 82,
-    PASS_RIGHTS = 83,
-    RECEIVE_MARK = 75,
-    IP_PORT_RANGE = 51,
-    VALUE_SIZE = 64,
+    HEADERS = sizeof headers / sizeof *headers,
+    LARGEST_HEADER = 2048,   /* its length is one byte that counts 8 bytes, without the first 8 */
+    LARGEST_SEGMENT = 32767, /* that TCP_MAXSEG can ask for */
 };
 
-enum form {
-    INTEGER,
-    BYTE,   /* read as one byte by kernels that follow the old interface */
-    OPAQUE, /* a struct of the kernel: kept as bytes */
-    TEXT,
-};
-
-enum rule {
-    USUAL = 0,
-    EARLY = 1 << 0,  /* has to be set before bind(2) */
-    HALVED = 1 << 1, /* the kernel doubles what is set: a buffer size */
-    AGAIN = 1 << 2,  /* EARLY, and once more when complete */
-};
-
-struct option {
-    const char *name;
-    int level;
-    int number;
-    enum form form;
-    enum rule rule;
-};
-
-#define ROW(at, option, ...)                                                                       \
-    {                                                                                              \
-        .name = #option, .level = at, .number = option, .form = __VA_ARGS__                        \
-    }
-
-static const struct option table[] = {
-    ROW(SOL_SOCKET, SO_REUSEADDR, INTEGER, EARLY | AGAIN),
-    ROW(SOL_SOCKET, SO_REUSEPORT, INTEGER, EARLY),
-    ROW(SOL_SOCKET, SO_BINDTODEVICE, TEXT, EARLY),
-    ROW(SOL_SOCKET, SO_MARK, INTEGER, EARLY),
-    ROW(SOL_SOCKET, SO_SNDBUF, INTEGER, EARLY | HALVED),
-    ROW(SOL_SOCKET, SO_RCVBUF, INTEGER, EARLY | HALVED),
-    ROW(SOL_SOCKET, SO_DEBUG, INTEGER),
-    ROW(SOL_SOCKET, SO_KEEPALIVE, INTEGER),
-    ROW(SOL_SOCKET, SO_BROADCAST, INTEGER),
-    ROW(SOL_SOCKET, SO_OOBINLINE, INTEGER),
-    ROW(SOL_SOCKET, SO_DONTROUTE, INTEGER),
-    ROW(SOL_SOCKET, SO_LINGER, OPAQUE),
-    ROW(SOL_SOCKET, SO_RCVLOWAT, INTEGER),
-    ROW(SOL_SOCKET, SO_RCVTIMEO, OPAQUE),
-    ROW(SOL_SOCKET, SO_SNDTIMEO, OPAQUE),
-    ROW(SOL_SOCKET, SO_PASSCRED, INTEGER),
-    ROW(SOL_SOCKET, SO_PASSSEC, INTEGER),
-    {"SO_PASSPIDFD", SOL_SOCKET, PASS_PIDFD, INTEGER, USUAL},
-    {"SO_PASSRIGHTS", SOL_SOCKET, PASS_RIGHTS, INTEGER, USUAL},
-    {"SO_RCVPRIORITY", SOL_SOCKET, RECEIVE_PRIORITY, INTEGER, USUAL},
-    {"SO_RCVMARK", SOL_SOCKET, RECEIVE_MARK, INTEGER, USUAL},
-    ROW(SOL_SOCKET, SO_TIMESTAMP_OLD, INTEGER),
-    ROW(SOL_SOCKET, SO_TIMESTAMPNS_OLD, INTEGER),
-    ROW(SOL_SOCKET, SO_TIMESTAMP_NEW, INTEGER),
-    ROW(SOL_SOCKET, SO_TIMESTAMPNS_NEW, INTEGER),
-    ROW(SOL_SOCKET, SO_TIMESTAMPING_OLD, OPAQUE),
-    ROW(SOL_SOCKET, SO_TIMESTAMPING_NEW, OPAQUE),
-    ROW(SOL_SOCKET, SO_RXQ_OVFL, INTEGER),
-    ROW(SOL_SOCKET, SO_WIFI_STATUS, INTEGER),
-    ROW(SOL_SOCKET, SO_NOFCS, INTEGER),
-    ROW(SOL_SOCKET, SO_SELECT_ERR_QUEUE, INTEGER),
-    ROW(SOL_SOCKET, SO_BUSY_POLL, INTEGER),
-    ROW(SOL_SOCKET, SO_PREFER_BUSY_POLL, INTEGER),
-    ROW(SOL_SOCKET, SO_BUSY_POLL_BUDGET, INTEGER),
-    ROW(SOL_SOCKET, SO_MAX_PACING_RATE, OPAQUE),
-    ROW(SOL_SOCKET, SO_ZEROCOPY, INTEGER),
-    ROW(SOL_SOCKET, SO_TXTIME, OPAQUE),
-    ROW(SOL_SOCKET, SO_TXREHASH, INTEGER),
-    ROW(SOL_IP, IP_FREEBIND, INTEGER, EARLY),
-    ROW(SOL_IP, IP_TRANSPARENT, INTEGER, EARLY),
-    ROW(SOL_IP, IP_BIND_ADDRESS_NO_PORT, INTEGER, EARLY),
-    ROW(SOL_IP, IP_TOS, INTEGER),
-    ROW(SOL_IP, IP_TTL, INTEGER),
-    ROW(SOL_IP, IP_MINTTL, INTEGER),
-    ROW(SOL_IP, IP_OPTIONS, OPAQUE),
-    ROW(SOL_IP, IP_MTU_DISCOVER, INTEGER),
-    ROW(SOL_IP, IP_RECVERR, INTEGER),
-    ROW(SOL_IP, IP_RECVERR_RFC4884, INTEGER),
-    ROW(SOL_IP, IP_PKTINFO, INTEGER),
-    ROW(SOL_IP, IP_RECVTTL, INTEGER),
-    ROW(SOL_IP, IP_RECVTOS, INTEGER),
-    ROW(SOL_IP, IP_RECVOPTS, INTEGER),
-    ROW(SOL_IP, IP_RETOPTS, INTEGER),
-    ROW(SOL_IP, IP_PASSSEC, INTEGER),
-    ROW(SOL_IP, IP_RECVORIGDSTADDR, INTEGER),
-    ROW(SOL_IP, IP_CHECKSUM, INTEGER),
-    ROW(SOL_IP, IP_RECVFRAGSIZE, INTEGER),
-    ROW(SOL_IP, IP_UNICAST_IF, INTEGER),
-    ROW(SOL_IP, IP_MULTICAST_TTL, BYTE),
-    ROW(SOL_IP, IP_MULTICAST_LOOP, BYTE),
-    ROW(SOL_IP, IP_MULTICAST_ALL, INTEGER),
-    ROW(SOL_IP, IP_MULTICAST_IF, OPAQUE),
-    {"IP_LOCAL_PORT_RANGE", SOL_IP, IP_PORT_RANGE, INTEGER, EARLY},
-    ROW(SOL_IPV6, IPV6_V6ONLY, INTEGER, EARLY),
-    ROW(SOL_IPV6, IPV6_FREEBIND, INTEGER, EARLY),
-    ROW(SOL_IPV6, IPV6_TRANSPARENT, INTEGER, EARLY),
-    ROW(SOL_IPV6, IPV6_UNICAST_HOPS, INTEGER),
-    ROW(SOL_IPV6, IPV6_MULTICAST_HOPS, INTEGER),
-    ROW(SOL_IPV6, IPV6_MULTICAST_LOOP, INTEGER),
-    ROW(SOL_IPV6, IPV6_MULTICAST_ALL, INTEGER),
-    ROW(SOL_IPV6, IPV6_MULTICAST_IF, INTEGER),
-    ROW(SOL_IPV6, IPV6_UNICAST_IF, INTEGER),
-    ROW(SOL_IPV6, IPV6_MTU_DISCOVER, INTEGER),
-    ROW(SOL_IPV6, IPV6_RECVERR, INTEGER),
-    ROW(SOL_IPV6, IPV6_RECVERR_RFC4884, INTEGER),
-    ROW(SOL_IPV6, IPV6_RECVPKTINFO, INTEGER),
-    ROW(SOL_IPV6, IPV6_RECVHOPLIMIT, INTEGER),
-    ROW(SOL_IPV6, IPV6_RECVTCLASS, INTEGER),
-    ROW(SOL_IPV6, IPV6_RECVRTHDR, INTEGER),
-    ROW(SOL_IPV6, IPV6_RECVHOPOPTS, INTEGER),
-    ROW(SOL_IPV6, IPV6_RECVDSTOPTS, INTEGER),
-    ROW(SOL_IPV6, IPV6_RECVPATHMTU, INTEGER),
-    ROW(SOL_IPV6, IPV6_RECVORIGDSTADDR, INTEGER),
-    ROW(SOL_IPV6, IPV6_RECVFRAGSIZE, INTEGER),
-    ROW(SOL_IPV6, IPV6_TCLASS, INTEGER),
-    ROW(SOL_IPV6, IPV6_DONTFRAG, INTEGER),
-    ROW(SOL_IPV6, IPV6_AUTOFLOWLABEL, INTEGER),
-    ROW(SOL_IPV6, IPV6_FLOWINFO_SEND, INTEGER),
-    ROW(SOL_IPV6, IPV6_MINHOPCOUNT, INTEGER),
-    ROW(SOL_IPV6, IPV6_ADDR_PREFERENCES, INTEGER),
-    ROW(IPPROTO_TCP, TCP_NODELAY, INTEGER),
-    ROW(IPPROTO_TCP, TCP_CORK, INTEGER),
-    ROW(IPPROTO_TCP, TCP_MAXSEG, INTEGER),
-    ROW(IPPROTO_TCP, TCP_KEEPIDLE, INTEGER),
-    ROW(IPPROTO_TCP, TCP_KEEPINTVL, INTEGER),
-    ROW(IPPROTO_TCP, TCP_KEEPCNT, INTEGER),
-    ROW(IPPROTO_TCP, TCP_SYNCNT, INTEGER),
-    ROW(IPPROTO_TCP, TCP_LINGER2, INTEGER),
-    ROW(IPPROTO_TCP, TCP_DEFER_ACCEPT, INTEGER),
-    ROW(IPPROTO_TCP, TCP_WINDOW_CLAMP, INTEGER),
-    ROW(IPPROTO_TCP, TCP_QUICKACK, INTEGER),
-    ROW(IPPROTO_TCP, TCP_CONGESTION, TEXT),
-    ROW(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, INTEGER),
-    ROW(IPPROTO_TCP, TCP_USER_TIMEOUT, INTEGER),
-    ROW(IPPROTO_TCP, TCP_FASTOPEN, INTEGER),
-    ROW(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, INTEGER),
-    ROW(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, INTEGER),
-    ROW(IPPROTO_TCP, TCP_NOTSENT_LOWAT, INTEGER),
-    ROW(IPPROTO_TCP, TCP_SAVE_SYN, INTEGER),
-    ROW(IPPROTO_TCP, TCP_INQ, INTEGER),
-    ROW(IPPROTO_TCP, TCP_TX_DELAY, INTEGER),
-    ROW(IPPROTO_UDP, UDP_SEGMENT, INTEGER),
-    ROW(IPPROTO_UDP, UDP_GRO, INTEGER),
-    ROW(IPPROTO_UDP, UDP_ENCAP, INTEGER),
-    ROW(IPPROTO_UDP, UDP_NO_CHECK6_TX, INTEGER),
-    ROW(IPPROTO_UDP, UDP_NO_CHECK6_RX, INTEGER),
-    /* The last two: the flag that keeps the kernel from tuning the buffers, which setting them
-     * sets, and the offset that peeking moves. */
-    ROW(SOL_SOCKET, SO_BUF_LOCK, INTEGER),
-    ROW(SOL_SOCKET, SO_PEEK_OFF, INTEGER),
-};
-
-enum { OPTIONS = sizeof table / sizeof *table };
-
-struct value {
-    bool known;
-    socklen_t length;
-    unsigned char bytes[VALUE_SIZE];
-};
-
-/* The options of a fresh socket. */
-struct defaults {
-    int domain, type, protocol;
-    struct value values[OPTIONS];
-    struct defaults *next;
-};
-
-static struct defaults *known_defaults;
-static pthread_mutex_t defaults_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static bool concerns(const struct option *option, int domain, int protocol)
+static void put(struct recap_arena *arena, struct recap_value *options,
+                const struct linux_socket_option *option, const struct linux_socket_value *value)
 {
-    switch (option->level) {
-    case SOL_SOCKET:
-        return true;
-    case SOL_IP:
-        return domain == AF_INET || domain == AF_INET6;
-    case SOL_IPV6:
-        return domain == AF_INET6;
-    default:
-        return domain != AF_UNIX && option->level == protocol;
-    }
-}
-
-static void read_value(int fd, const struct option *option, struct value *value)
-{
-    *value = (struct value){.length = VALUE_SIZE};
-    if (option->form == INTEGER)
-        value->length = sizeof(int);
-    value->known = getsockopt(fd, option->level, option->number, value->bytes, &value->length) == 0;
-}
-
-static const struct defaults *find_defaults(int domain, int type, int protocol)
-{
-    for (const struct defaults *d = known_defaults; d; d = d->next)
-        if (d->domain == domain && d->type == type && d->protocol == protocol)
-            return d;
-    int fd = socket(domain, type | SOCK_CLOEXEC, protocol);
-    struct defaults *fresh = fd < 0 ? NULL : calloc(1, sizeof *fresh);
-    if (fresh) {
-        fresh->domain = domain;
-        fresh->type = type;
-        fresh->protocol = protocol;
-        for (size_t i = 0; i < OPTIONS; i++)
-            if (concerns(&table[i], domain, protocol))
-                read_value(fd, &table[i], &fresh->values[i]);
-        fresh->next = known_defaults;
-        known_defaults = fresh;
-    }
-    if (fd >= 0)
-        close(fd);
-    return fresh;
-}
-
-static const struct defaults *defaults_of(int domain, int type, int protocol)
-{
-    pthread_mutex_lock(&defaults_lock);
-    const struct defaults *found = find_defaults(domain, type, protocol);
-    pthread_mutex_unlock(&defaults_lock);
-    return found;
-}
-
-static int integer(const struct value *value)
-{
-    int number = 0;
-    if (value->length == 1)
-        return value->bytes[0];
-    memcpy(&number, value->bytes, sizeof number);
-    return number;
-}
-
-static void put(struct recap_arena *arena, struct recap_value *options, const struct option *option,
-                const struct value *value)
-{
-    if (option->form == INTEGER || option->form == BYTE)
-        recap_put_number(arena, options, option->name, integer(value));
-    else if (option->form == TEXT)
+    if (option->form == LINUX_OPTION_INTEGER || option->form == LINUX_OPTION_BYTE)
+        recap_put_number(arena, options, option->name, linux_socket_value_number(value));
+    else if (option->form == LINUX_OPTION_TEXT)
         recap_put_text(arena, options, option->name, (const char *)value->bytes);
     else
         recap_put_bytes(arena, options, option->name, value->bytes, value->length);
@@ -287,20 +60,76 @@ static int describe_filter(int fd, struct recap_arena *arena, struct recap_value
     return 0;
 }
 
-/* TCP sizes its buffers itself until it is told. */
-static bool tuned_by_kernel(const struct option *option, int protocol, int locked)
+static int describe_headers(int fd, const struct linux_socket_shape *shape,
+                            struct recap_arena *arena, struct recap_value *options,
+                            struct recap_error *error)
 {
-    if (protocol != IPPROTO_TCP || option->level != SOL_SOCKET)
-        return false;
-    return (option->number == SO_SNDBUF && !(locked & SOCK_SNDBUF_LOCK)) ||
-           (option->number == SO_RCVBUF && !(locked & SOCK_RCVBUF_LOCK));
+    unsigned char bytes[LARGEST_HEADER];
+    for (size_t i = 0; shape->domain == AF_INET6 && i < HEADERS; i++) {
+        socklen_t length = sizeof bytes;
+        if (getsockopt(fd, SOL_IPV6, headers[i].number, bytes, &length) < 0 || !length)
+            continue;
+        __attribute__((cleanup(linux_close_descriptor))) int fresh =
+            socket(shape->domain, shape->type | SOCK_CLOEXEC, shape->protocol);
+        if (fresh < 0 || setsockopt(fresh, SOL_IPV6, headers[i].number, bytes, length) < 0) {
+            recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                         "%s of the socket could not be set again: %s", headers[i].name,
+                         strerror(errno));
+            return recap_error_remedy(error, "checkpoint and restore as root");
+        }
+        recap_put_bytes(arena, options, headers[i].name, bytes, length);
+    }
+    return 0;
 }
 
-static int integer_option(int fd, int number)
+/* What the kernel decides until it is told: the sizes of TCP's buffers, and of the segments of a
+ * connection that has ended. */
+static bool left_to_kernel(const struct linux_socket_option *option,
+                           const struct linux_socket_shape *shape,
+                           const struct linux_socket_value *value, int locked)
 {
-    int value = 0;
-    socklen_t size = sizeof value;
-    return getsockopt(fd, SOL_SOCKET, number, &value, &size) < 0 ? -errno : value;
+    if (shape->protocol != IPPROTO_TCP)
+        return false;
+    if (option->level == IPPROTO_TCP)
+        return option->number == TCP_MAXSEG && linux_socket_value_number(value) > LARGEST_SEGMENT;
+    return option->level == SOL_SOCKET &&
+           ((option->number == SO_SNDBUF && !(locked & SOCK_SNDBUF_LOCK)) ||
+            (option->number == SO_RCVBUF && !(locked & SOCK_RCVBUF_LOCK)));
+}
+
+static int refuse_option(const struct linux_socket_option *option, int code,
+                         struct recap_error *error)
+{
+    if (code)
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "%s of the socket cannot be read: %s", option->name, strerror(code));
+    return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                        "%s is set on the socket, and stands for state that cannot be read",
+                        option->name);
+}
+
+/* Which options differ from those of a fresh socket. */
+static int find_kept(int fd, const struct linux_socket_shape *shape,
+                     struct linux_socket_value *values, bool *kept, struct recap_error *error)
+{
+    const struct linux_socket_value *usual = linux_socket_defaults(shape);
+    int locked = linux_socket_number(fd, SO_BUF_LOCK);
+    if (!usual)
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "a socket like it cannot be made here: %s", strerror(errno));
+    for (size_t i = 0; i < linux_socket_option_count; i++) {
+        const struct linux_socket_option *option = &linux_socket_options[i];
+        if (!usual[i].known)
+            continue;
+        linux_socket_option_read(fd, option, &values[i]);
+        if (!values[i].known)
+            return refuse_option(option, values[i].code, error);
+        kept[i] = !linux_socket_value_equal(&values[i], &usual[i]) &&
+                  !left_to_kernel(option, shape, &values[i], locked);
+        if (kept[i] && (option->rule & LINUX_OPTION_REFUSED))
+            return refuse_option(option, 0, error);
+    }
+    return 0;
 }
 
 int linux_socket_options_describe(int fd, struct recap_arena *arena, struct recap_value *state,
@@ -309,52 +138,55 @@ int linux_socket_options_describe(int fd, struct recap_arena *arena, struct reca
     struct stat status;
     if (fstat(fd, &status) < 0)
         return recap_fail(error, -errno, "reading a socket");
-    int domain = integer_option(fd, SO_DOMAIN), type = integer_option(fd, SO_TYPE),
-        protocol = integer_option(fd, SO_PROTOCOL), locked = integer_option(fd, SO_BUF_LOCK);
-    const struct defaults *defaults = defaults_of(domain, type, protocol);
-    if (!defaults)
-        return recap_fail(error, -EPROTONOSUPPORT, "making a socket to compare with");
+    const struct linux_socket_shape shape = {linux_socket_number(fd, SO_DOMAIN),
+                                             linux_socket_number(fd, SO_TYPE),
+                                             linux_socket_number(fd, SO_PROTOCOL)};
+    struct linux_socket_value *values = calloc(linux_socket_option_count, sizeof *values);
+    bool *kept = calloc(linux_socket_option_count, sizeof *kept);
     struct recap_value *options = recap_put_record(arena, state, "options");
-    for (size_t i = 0; i < OPTIONS; i++) {
-        const struct option *option = &table[i];
-        const struct value *usual = &defaults->values[i];
-        struct value value;
-        if (!usual->known || tuned_by_kernel(option, protocol, locked))
-            continue;
-        read_value(fd, option, &value);
-        if (value.known &&
-            (value.length != usual->length || memcmp(value.bytes, usual->bytes, value.length) != 0))
-            put(arena, options, option, &value);
+    int result = values && kept ? find_kept(fd, &shape, values, kept, error)
+                                : recap_fail(error, -ENOMEM, "reading the options of a socket");
+    if (result == 0)
+        result = linux_socket_rehearse(&shape, values, kept, error);
+    bool locks = false; /* the filter, which therefore comes first */
+    for (size_t i = 0; result == 0 && i < linux_socket_option_count; i++) {
+        locks = kept[i] && linux_socket_options[i].number == SO_LOCK_FILTER &&
+                linux_socket_options[i].level == SOL_SOCKET;
+        if (kept[i] && !locks)
+            put(arena, options, &linux_socket_options[i], &values[i]);
     }
+    free(values);
+    free(kept);
+    if (result == 0)
+        result = describe_headers(fd, &shape, arena, options, error);
+    if (result == 0)
+        result = describe_filter(fd, arena, options, error);
+    if (locks)
+        recap_put_number(arena, options, "SO_LOCK_FILTER", 1);
     recap_put_number(arena, state, "user", status.st_uid);
     recap_put_number(arena, state, "group", status.st_gid);
-    return describe_filter(fd, arena, options, error);
+    return result;
 }
 
 /* --- setting --------------------------------------------------------------- */
 
-static const struct option *option_named(const char *name)
+static const struct linux_socket_option *option_named(const char *name)
 {
-    for (size_t i = 0; i < OPTIONS; i++)
-        if (strcmp(table[i].name, name) == 0)
-            return &table[i];
+    for (size_t i = 0; i < linux_socket_option_count; i++)
+        if (strcmp(linux_socket_options[i].name, name) == 0)
+            return &linux_socket_options[i];
     return NULL;
 }
 
-static int set_buffer(int fd, const struct option *option, int size, struct recap_error *error)
+static int set_header(int fd, const struct linux_socket_option *header,
+                      const struct recap_object *object, const struct recap_value *value,
+                      struct recap_error *error)
 {
-    int half = size / 2;
-    int force = option->number == SO_SNDBUF ? SO_SNDBUFFORCE : SO_RCVBUFFORCE;
-    if (setsockopt(fd, SOL_SOCKET, force, &half, sizeof half) < 0 &&
-        setsockopt(fd, SOL_SOCKET, option->number, &half, sizeof half) < 0)
-        return recap_fail(error, -errno, "setting %s to %d", option->name, half);
-    if (integer_option(fd, option->number) < size) {
-        recap_refuse(error, RECAP_FAILED, -EPERM,
-                     "this machine limits %s to less than the %d bytes that the socket had",
-                     option->name, half);
-        return recap_error_remedy(error, "raise net.core.%s or restore as root",
-                                  option->number == SO_SNDBUF ? "wmem_max" : "rmem_max");
-    }
+    if (value->type != RECAP_BYTES || value->u.bytes.length > LARGEST_HEADER)
+        return linux_state_damaged(object, "options", error);
+    if (setsockopt(fd, SOL_IPV6, header->number, value->u.bytes.data,
+                   (socklen_t)value->u.bytes.length) < 0)
+        return recap_fail(error, -errno, "setting %s", header->name);
     return 0;
 }
 
@@ -371,29 +203,72 @@ static int set_filter(int fd, const struct recap_object *object, const struct re
     return 0;
 }
 
-static int set_option(int fd, const struct recap_object *object, const struct option *option,
-                      const struct recap_value *value, struct recap_error *error)
+static int take_value(const struct linux_socket_option *option, const struct recap_value *from,
+                      struct linux_socket_value *value)
 {
-    int number = 0;
-    const void *data = &number;
-    size_t length = sizeof number;
-    if (option->form == INTEGER || option->form == BYTE) {
-        if (value->type != RECAP_NUMBER || value->u.number > INT32_MAX ||
-            value->u.number < INT32_MIN)
-            return linux_state_damaged(object, "options", error);
-        number = (int)value->u.number;
-        if (option->rule & HALVED)
-            return set_buffer(fd, option, number, error);
-    } else {
-        if ((value->type != RECAP_BYTES && value->type != RECAP_TEXT) ||
-            value->u.bytes.length > VALUE_SIZE)
-            return linux_state_damaged(object, "options", error);
-        data = value->u.bytes.data;
-        length = value->u.bytes.length + (value->type == RECAP_TEXT && option->form == TEXT);
+    *value = (struct linux_socket_value){.known = true};
+    if (option->form == LINUX_OPTION_INTEGER || option->form == LINUX_OPTION_BYTE) {
+        if (from->type != RECAP_NUMBER || from->u.number > INT32_MAX || from->u.number < INT32_MIN)
+            return -EINVAL;
+        const int number = (int)from->u.number;
+        value->length = sizeof number;
+        memcpy(value->bytes, &number, sizeof number);
+        return 0;
     }
-    if (setsockopt(fd, option->level, option->number, data, (socklen_t)length) < 0)
-        return recap_fail(error, -errno, "setting %s", option->name);
+    size_t length = from->type == RECAP_BYTES || from->type == RECAP_TEXT ? from->u.bytes.length
+                                                                          : LINUX_OPTION_SIZE;
+    if (length >= LINUX_OPTION_SIZE)
+        return -EINVAL;
+    memcpy(value->bytes, from->u.bytes.data, length);
+    value->length =
+        (socklen_t)length + (from->type == RECAP_TEXT && option->form == LINUX_OPTION_TEXT);
     return 0;
+}
+
+static int set_option(int fd, const struct recap_object *object,
+                      const struct linux_socket_option *option, const struct recap_value *from,
+                      struct recap_error *error)
+{
+    struct linux_socket_value value, now;
+    if (take_value(option, from, &value) < 0 || (option->rule & LINUX_OPTION_REFUSED))
+        return linux_state_damaged(object, "options", error);
+    int result = linux_socket_option_write(fd, option, &value);
+    if (result == -EDQUOT) {
+        recap_refuse(error, RECAP_FAILED, -EPERM,
+                     "this machine limits %s to less than the %d bytes that the socket had",
+                     option->name, linux_socket_value_number(&value) / 2);
+        return recap_error_remedy(error, "raise net.core.%s or restore as root",
+                                  option->number == SO_SNDBUF ? "wmem_max" : "rmem_max");
+    }
+    if (result < 0)
+        return recap_fail(error, result, "setting %s", option->name);
+    if (option->form != LINUX_OPTION_INTEGER ||
+        (option->rule & (LINUX_OPTION_MOVES | LINUX_OPTION_AGAIN)))
+        return 0;
+    linux_socket_option_read(fd, option, &now);
+    if (now.known && linux_socket_value_number(&now) == linux_socket_value_number(&value))
+        return 0;
+    return recap_refuse(error, RECAP_FAILED, -EIO, "%s is %d here where the socket had %d",
+                        option->name, linux_socket_value_number(&now),
+                        linux_socket_value_number(&value));
+}
+
+static int set_member(int fd, const struct recap_object *object, const struct recap_value *value,
+                      enum linux_socket_phase phase, struct recap_error *error)
+{
+    const struct linux_socket_option *option = option_named(value->name);
+    bool complete = phase == LINUX_SOCKET_COMPLETE;
+    if (strcmp(value->name, "SO_ATTACH_FILTER") == 0)
+        return complete ? set_filter(fd, object, value, error) : 0;
+    for (size_t i = 0; i < HEADERS; i++)
+        if (strcmp(value->name, headers[i].name) == 0)
+            return complete ? set_header(fd, &headers[i], object, value, error) : 0;
+    if (!option)
+        return linux_state_damaged(object, value->name, error);
+    bool early = option->rule & LINUX_OPTION_EARLY;
+    return early != complete || (option->rule & LINUX_OPTION_AGAIN)
+               ? set_option(fd, object, option, value, error)
+               : 0;
 }
 
 static int set_owner(int fd, const struct recap_object *object, struct recap_error *error)
@@ -420,19 +295,11 @@ int linux_socket_options_set(int fd, const struct recap_object *object,
         return linux_state_damaged(object, "options", error);
     /* Connections of the component's earlier life may linger on its port. */
     int turn = phase == LINUX_SOCKET_NEW;
-    if (integer_option(fd, SO_PROTOCOL) == IPPROTO_TCP &&
+    if (linux_socket_number(fd, SO_PROTOCOL) == IPPROTO_TCP &&
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &turn, sizeof turn) < 0)
         return recap_fail(error, -errno, "setting SO_REUSEADDR");
     for (const struct recap_value *v = recap_first(options); v; v = v->next) {
-        const struct option *option = option_named(v->name);
-        bool early = option && (option->rule & EARLY);
-        int result = 0;
-        if (strcmp(v->name, "SO_ATTACH_FILTER") == 0)
-            result = phase == LINUX_SOCKET_COMPLETE ? set_filter(fd, object, v, error) : 0;
-        else if (!option)
-            result = linux_state_damaged(object, v->name, error);
-        else if (early == (phase == LINUX_SOCKET_NEW) || (option->rule & AGAIN))
-            result = set_option(fd, object, option, v, error);
+        int result = set_member(fd, object, v, phase, error);
         if (result < 0)
             return result;
     }

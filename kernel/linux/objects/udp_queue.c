@@ -3,6 +3,7 @@
  * They are sent again by whoever sent them if that socket is inside, else from a socket bound to
  * the sender's address for a moment: what came from another machine cannot be, and is refused. */
 #include "kernel/linux/objects/inet_address.h"
+#include "kernel/linux/objects/socket_family.h"
 #include "kernel/linux/objects/socket_queue.h"
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/udp.h"
@@ -22,21 +23,13 @@ static void release(void *data)
     free(data);
 }
 
-static void set_port(struct sockaddr_storage *address, uint16_t port)
-{
-    if (address->ss_family == AF_INET)
-        ((struct sockaddr_in *)address)->sin_port = htons(port);
-    else
-        ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
-}
-
 /* Whether an address is one of this machine. */
 static bool is_local(const struct sockaddr_storage *address)
 {
     struct sockaddr_storage any_port = *address;
     __attribute__((cleanup(linux_close_descriptor))) int fd =
         socket(address->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    set_port(&any_port, 0);
+    linux_inet_set_port(&any_port, 0);
     return fd >= 0 && bind(fd, (struct sockaddr *)&any_port, linux_inet_length(&any_port)) == 0;
 }
 
@@ -103,9 +96,9 @@ static int inside_sender(struct linux_kernel *kernel, const struct recap_creatio
             linux_inet_port(&name) != linux_inet_port(sender) ||
             linux_badge_home(kernel, creation->badges[object->id], &home) < 0 || home.pid)
             continue;
-        set_port(&name, 0);
+        linux_inet_set_port(&name, 0);
         struct sockaddr_storage bare = *sender;
-        set_port(&bare, 0);
+        linux_inet_set_port(&bare, 0);
         if (linux_inet_is_any(&name) || memcmp(&name, &bare, linux_inet_length(&bare)) == 0)
             return home.fd;
     }
@@ -122,8 +115,22 @@ static int destination(int fd, const struct sockaddr_storage *sender,
     if (linux_inet_is_any(address)) {
         uint16_t port = linux_inet_port(address);
         *address = *sender;
-        set_port(address, port);
+        linux_inet_set_port(address, port);
     }
+    return 0;
+}
+
+/* Where others share the port, the kernel gives a datagram to the one that is connected to its
+ * sender.
+ */
+static int connect_for_now(int fd, const struct sockaddr_storage *sender, struct recap_error *error)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    if (linux_socket_number(fd, SO_REUSEPORT) <= 0 && linux_socket_number(fd, SO_REUSEADDR) <= 0)
+        return 0;
+    if (connect(fd, sender ? (const struct sockaddr *)sender : &nobody,
+                sender ? linux_inet_length(sender) : sizeof nobody) < 0)
+        return recap_fail(error, -errno, "refilling a UDP socket");
     return 0;
 }
 
@@ -196,9 +203,13 @@ int linux_udp_queue_fill(struct linux_kernel *kernel, const struct recap_creatio
             at += got;
         }
         uint32_t before = received_memory(fd);
-        int result = send_again(kernel, creation, fd, &sender, data, (size_t)length, error);
+        int result = connect_for_now(fd, &sender, error);
+        if (result == 0)
+            result = send_again(kernel, creation, fd, &sender, data, (size_t)length, error);
         if (result == 0)
             result = wait_for_more(fd, before, error);
+        if (result == 0)
+            result = connect_for_now(fd, NULL, error);
         if (result < 0)
             return result;
         offset += (uint64_t)length;

@@ -1,0 +1,25 @@
+/* inet_diag.h: what the kernel tells of TCP and UDP sockets by address (sock_diag). */
+#ifndef RECAP_KERNEL_LINUX_OBJECTS_INET_DIAG_H
+#define RECAP_KERNEL_LINUX_OBJECTS_INET_DIAG_H
+
+#include <linux/inet_diag.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct linux_inet_diag {
+    uint32_t inode;
+    uint8_t state;
+    uint8_t shutdown; /* RCV_SHUTDOWN 1, SEND_SHUTDOWN 2 */
+    bool signs;       /* it has keys for signed segments; only told to root */
+};
+
+/* The socket of `protocol` with that own address and peer (of the same family; unspecified: none).
+ * 0 or a negative errno, -ENOENT when there is none. */
+int linux_inet_diag_at(int protocol, const struct sockaddr_storage *own,
+                       const struct sockaddr_storage *peer, struct linux_inet_diag *found);
+/* The socket with that inode, among all in the given states (1 << TCP_...): the same. */
+int linux_inet_diag_inode(int family, int protocol, uint32_t states, uint32_t inode,
+                          struct linux_inet_diag *found);
+
+#endif
