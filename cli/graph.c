@@ -4,8 +4,10 @@
 #include "cli/report.h"
 #include "cli/session.h"
 #include "engine/engine.h"
+#include "files/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,12 +94,12 @@ static const char *format_of(const char *output)
     return dot && !strchr(dot, '/') ? dot + 1 : "";
 }
 
-/* Has graphviz make the picture. */
-static int render(const char *text, size_t length, const char *output)
+/* Has graphviz write the picture to `output`. */
+static int render(const char *text, size_t length, const char *name, int output)
 {
     char *format;
     int ends[2];
-    if (asprintf(&format, "-T%s", format_of(output)) < 0 || pipe(ends) < 0) {
+    if (asprintf(&format, "-T%s", format_of(name)) < 0 || pipe2(ends, O_CLOEXEC) < 0) {
         report_note("running graphviz: %s", strerror(errno));
         return RECAP_FAILED;
     }
@@ -105,10 +107,9 @@ static int render(const char *text, size_t length, const char *output)
     pid_t child = fork();
     if (child == 0) {
         dup2(ends[0], STDIN_FILENO);
-        close(ends[0]);
-        close(ends[1]);
+        dup2(output, STDOUT_FILENO);
         signal(SIGPIPE, SIG_DFL);
-        execlp("dot", "dot", format, "-o", output, NULL);
+        execlp("dot", "dot", format, NULL);
         _exit(127);
     }
     free(format);
@@ -129,22 +130,44 @@ static int render(const char *text, size_t length, const char *output)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
         report_note("graphviz is not installed (its program \"dot\"); write a .dot file instead");
     else if (status)
-        report_note("graphviz could not make %s", output);
+        report_note("graphviz could not make %s", name);
     return status ? RECAP_FAILED : 0;
 }
 
-static int save(const char *text, size_t length, const char *output)
+static int write_all(int fd, const char *text, size_t length)
 {
-    const char *format = output ? format_of(output) : "dot";
+    while (length) {
+        ssize_t written = write(fd, text, length);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return -errno;
+        text += written;
+        length -= (size_t)written;
+    }
+    return 0;
+}
+
+static int save(const char *text, size_t length, const char *name)
+{
+    struct recap_error error = {0};
+    struct files_output file;
+    int result = name ? files_output_open(name, 0666, FILES_REPLACE, &file, &error) : 0;
+    if (result < 0)
+        return report_failure(false, &error, NULL);
+    const char *format = name ? format_of(name) : "dot";
+    int status = 0;
     if (*format && strcmp(format, "dot") != 0 && strcmp(format, "gv") != 0)
-        return render(text, length, output);
-    FILE *file = output ? fopen(output, "we") : stdout;
-    bool written = file && fwrite(text, 1, length, file) == length && fflush(file) == 0;
-    if (!written)
-        report_note("%s: %s", output ? output : "writing the graph", strerror(errno));
-    if (output && file && fclose(file) == EOF)
-        written = false;
-    return written ? 0 : RECAP_FAILED;
+        status = render(text, length, name, file.fd);
+    else if ((result = write_all(name ? file.fd : STDOUT_FILENO, text, length)) < 0)
+        recap_fail(&error, result, "%s", name ? name : "writing the graph");
+    if (name && result == 0 && status == 0)
+        result = files_output_finish(&file, &error);
+    if (name && (result < 0 || status))
+        files_output_remove(&file);
+    if (name)
+        files_output_clear(&file);
+    return result < 0 ? report_failure(false, &error, NULL) : status;
 }
 
 int graph_command(int argc, char **argv)

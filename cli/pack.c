@@ -1,10 +1,10 @@
 /* pack.c: recap pack: an image as one stream, to be kept or sent elsewhere. */
 #include "cli/command.h"
 #include "cli/report.h"
+#include "files/output.h"
 #include "image/image.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,16 +39,18 @@ static error_t parse(int key, char *text, struct argp_state *state)
 /* A whole file or none: like an image, it is as secret as the memory in it. */
 static int pack_to_file(const char *image, const char *output, struct recap_error *error)
 {
-    int fd = open(output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return recap_fail(error, -errno, "making %s", output);
-    int result = recap_image_pack(image, fd, error);
-    if (result == 0 && fsync(fd) < 0 && errno != EINVAL)
-        result = recap_fail(error, -errno, "syncing %s", output);
-    if (close(fd) < 0 && result == 0)
-        result = recap_fail(error, -errno, "writing %s", output);
+    struct files_output file;
+    int result = files_output_open(output, 0600, FILES_NEW, &file, error);
     if (result < 0)
-        unlink(output);
+        return result;
+    result = recap_image_pack(image, file.fd, error);
+    if (result == 0 && fsync(file.fd) < 0 && errno != EINVAL)
+        result = recap_fail(error, -errno, "syncing %s", output);
+    if (result == 0)
+        result = files_output_finish(&file, error);
+    if (result < 0)
+        files_output_remove(&file);
+    files_output_clear(&file);
     return result;
 }
 

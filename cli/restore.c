@@ -7,6 +7,7 @@
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "engine/engine.h"
+#include "files/output.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -73,6 +74,7 @@ struct restoration {
     char *terminal;      /* the relay's terminal as OBJECT */
     struct recap_binding *bindings; /* those that were asked for, and the relay's */
     size_t binding_count;
+    struct files_output pidfile;
     bool detach;
 };
 
@@ -90,6 +92,7 @@ static void clear_restoration(struct restoration *restoration)
     recap_image_close(restoration->image);
     recap_refusals_clear(&restoration->refusals);
     relay_close(restoration->relay);
+    files_output_clear(&restoration->pidfile);
     free(restoration->terminal);
     free(restoration->bindings);
     let_go(restoration);
@@ -175,11 +178,15 @@ static int build(struct restoration *restoration, const struct arguments *argume
     struct progress progress;
     struct recap_restore_options options = {.lazy = arguments->lazy,
                                             .progress = progress_begin(&progress)};
+    /* Whose files are whose is not seen from a user namespace: what we are told comes first. */
     int result = session_open(session, 0);
-    if (result == 0 && arguments->namespace)
-        result = recap_linux_enter_namespace(session->kernel, &session->error);
     if (result == 0)
         result = open_image(restoration, arguments);
+    if (result == 0 && arguments->pidfile)
+        result = files_output_open(arguments->pidfile, 0666, FILES_REPLACE, &restoration->pidfile,
+                                   &session->error);
+    if (result == 0 && arguments->namespace)
+        result = recap_linux_enter_namespace(session->kernel, &session->error);
     if (result == 0) {
         options.bindings = restoration->bindings;
         options.binding_count = restoration->binding_count;
@@ -191,20 +198,19 @@ static int build(struct restoration *restoration, const struct arguments *argume
 }
 
 /* One id a line, in the image's order. */
-static int write_pidfile(struct restoration *restoration, const char *path)
+static int write_pidfile(struct restoration *restoration)
 {
-    FILE *file = path ? fopen(path, "we") : NULL;
-    if (!path)
+    struct recap_error *error = &restoration->session.error;
+    struct files_output *file = &restoration->pidfile;
+    int result = 0;
+    if (file->fd < 0)
         return 0;
-    bool written = file;
-    for (size_t i = 0; written && i < restoration->pd_count; i++)
-        written = fprintf(file, "%llu\n", (unsigned long long)recap_pd_id(restoration->pds[i])) > 0;
-    if (file && fclose(file) == EOF)
-        written = false;
-    int code = -errno;
-    if (!written && file)
-        unlink(path);
-    return written ? 0 : recap_fail(&restoration->session.error, code, "writing %s", path);
+    for (size_t i = 0; result == 0 && i < restoration->pd_count; i++)
+        if (dprintf(file->fd, "%llu\n", (unsigned long long)recap_pd_id(restoration->pds[i])) < 0)
+            result = recap_fail(error, -errno, "writing %s", file->path);
+    if (result == 0)
+        result = files_output_finish(file, error);
+    return result;
 }
 
 static json_t *json_pds(const struct restoration *restoration)
@@ -275,18 +281,20 @@ static int start(struct restoration *restoration)
 
 static int run(const struct arguments *arguments)
 {
-    __attribute__((cleanup(clear_restoration))) struct restoration restoration = {0};
+    __attribute__((cleanup(clear_restoration))) struct restoration restoration = {
+        .pidfile = {.at = {.folder = -1, .open = -1}, .fd = -1}};
     struct session *session = &restoration.session;
     int result = build(&restoration, arguments);
     if (result == 0)
-        result = write_pidfile(&restoration, arguments->pidfile);
-    if (result < 0)
+        result = write_pidfile(&restoration);
+    if (result < 0) {
+        files_output_remove(&restoration.pidfile);
         return report_failure(arguments->json, &session->error, &restoration.refusals);
+    }
     /* Before it starts: what the caller cannot be told of must not run. */
     int status = tell(&restoration, arguments);
     if (status != 0) {
-        if (arguments->pidfile)
-            unlink(arguments->pidfile);
+        files_output_remove(&restoration.pidfile);
         return status;
     }
     pid_t pid = (pid_t)recap_pd_id(restoration.pds[0]);
@@ -299,8 +307,7 @@ static int run(const struct arguments *arguments)
     if (result < 0) {
         if (!restoration.detach)
             foreground_cancel();
-        if (arguments->pidfile)
-            unlink(arguments->pidfile);
+        files_output_remove(&restoration.pidfile);
         return report_failure(arguments->json, &session->error, NULL);
     }
     signals_forget();

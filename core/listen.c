@@ -5,6 +5,7 @@
 #include "core/descriptor_stream.h"
 #include "core/protocol.h"
 #include "core/wire.h"
+#include "files/name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +44,33 @@ static void on_signal(int number)
         ending = 1;
 }
 
+/* Removes a socket that nobody listens at any more. */
+static int make_way(const char *path, const struct sockaddr_un *name, struct recap_error *error)
+{
+    struct files_name at;
+    struct stat status;
+    int result = files_find(path, FILES_AS_IS, &at, error);
+    if (result < 0)
+        return result;
+    bool there = files_look(&at, &status) == 0;
+    if (at.others) {
+        recap_refuse(error, RECAP_FAILED, -EPERM,
+                     "others could put a socket of theirs in place of core's at %s", path);
+        recap_error_remedy(error, "listen in a folder that only %s writes to",
+                           geteuid() == 0 ? "root" : "you or root");
+        result = -EPERM;
+    } else if (there && S_ISSOCK(status.st_mode)) {
+        int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (probe >= 0 && connect(probe, (const struct sockaddr *)name, sizeof *name) < 0 &&
+            errno == ECONNREFUSED)
+            files_remove(&at, &status);
+        if (probe >= 0)
+            close(probe);
+    }
+    files_name_clear(&at);
+    return result;
+}
+
 int core_listen_at(const char *path, int *listener, struct recap_error *error)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -54,17 +82,13 @@ int core_listen_at(const char *path, int *listener, struct recap_error *error)
     int made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (made < 0)
         return recap_fail(error, -errno, "making a socket");
-    struct stat status;
-    if (lstat(path, &status) == 0 && S_ISSOCK(status.st_mode)) {
-        int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (probe >= 0 && connect(probe, (struct sockaddr *)&name, sizeof name) < 0 &&
-            errno == ECONNREFUSED)
-            unlink(path);
-        if (probe >= 0)
-            close(probe);
+    int result = make_way(path, &name, error);
+    if (result < 0) {
+        close(made);
+        return result;
     }
     mode_t before = umask(geteuid() == 0 ? 0111 : 0177);
-    int result = bind(made, (struct sockaddr *)&name, sizeof name) < 0 ? -errno : 0;
+    result = bind(made, (struct sockaddr *)&name, sizeof name) < 0 ? -errno : 0;
     umask(before);
     if (result == 0 && listen(made, 64) < 0)
         result = -errno;

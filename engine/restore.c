@@ -340,6 +340,9 @@ int recap_engine_restore(struct recap_kernel *kernel, struct recap_image *image,
         return recap_refuse(work.error, RECAP_DAMAGED, -ENOEXEC,
                             "the image is of a component on %s for %s, and this is %s for %s",
                             graph->kernel, graph->machine, kernel->ops->name, kernel->ops->machine);
+    int trusted = recap_image_trust(image, work.error);
+    if (trusted < 0)
+        return trusted;
     work.beside = !options->lazy && recap_check_beside_pays(graph);
     if (!options->lazy && !work.beside) {
         int result = recap_image_check(image, work.error);

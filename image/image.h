@@ -53,6 +53,9 @@ struct recap_image;
 /* Opens `path`, checks manifest, graph, headers and notes, and builds the graph (owned by the
  * image). Every damage is class RECAP_DAMAGED. Page content is not read yet. */
 int recap_image_open(const char *path, struct recap_image **image, struct recap_error *error);
+/* Whether only the caller and root can have written the image and can write it now: what an image
+ * says is run. Everything else may also be done with an image of others. */
+int recap_image_trust(const struct recap_image *image, struct recap_error *error);
 struct recap_graph *recap_image_graph(struct recap_image *image);
 /* The descriptor of the core file of that PD; owned by the image. */
 int recap_image_core(struct recap_image *image, const struct recap_pd_image *pd);

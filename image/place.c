@@ -6,6 +6,7 @@
  * still is the one with that name, as the writer before may have renamed or removed it.
  */
 #include "image/place.h"
+#include "files/name.h"
 #include "image/checksum.h"
 #include "image/names.h"
 
@@ -21,30 +22,6 @@
 #include <unistd.h>
 
 #define SUFFIX ".recap-partial"
-
-/* Splits `path` into parent and last component, both in fresh memory. */
-static int split(const char *path, char **parent, char **name, struct recap_error *error)
-{
-    size_t end = strlen(path);
-    while (end > 1 && path[end - 1] == '/')
-        end--;
-    size_t begin = end;
-    while (begin && path[begin - 1] != '/')
-        begin--;
-    size_t length = end - begin;
-    if (length == 0 || (length == 1 && path[begin] == '.') ||
-        (length == 2 && path[begin] == '.' && path[begin + 1] == '.'))
-        return recap_refuse(error, RECAP_USAGE, -EINVAL,
-                            "an image needs a name, and '%s' does not end in one", path);
-    *name = strndup(path + begin, length);
-    *parent = begin ? strndup(path, begin) : strdup(".");
-    if (*name && *parent)
-        return 0;
-    free(*name);
-    free(*parent);
-    *name = *parent = NULL;
-    return recap_fail(error, -ENOMEM, "making image %s", path);
-}
 
 static char *temporary_name(const char *name)
 {
@@ -107,6 +84,18 @@ static int lock(int directory, bool made)
     return -EBUSY;
 }
 
+/* Whoever could write to it before could have left anything in it, and could keep it open. */
+static int of_another(const struct image_place *place, const struct stat *status,
+                      struct recap_error *error)
+{
+    recap_refuse(error, RECAP_FAILED, -EPERM,
+                 "%s beside image %s belongs to user %u or may be written to by others: they could "
+                 "change the image",
+                 place->temporary, place->path, (unsigned)status->st_uid);
+    recap_error_remedy(error, "remove it, or make the image in a folder of your own");
+    return -EPERM;
+}
+
 /* One try: 0, -EAGAIN when the directory changed hands meanwhile, or a failure. */
 static int try_make(struct image_place *place, struct recap_error *error)
 {
@@ -126,8 +115,10 @@ static int try_make(struct image_place *place, struct recap_error *error)
     }
     struct stat status;
     int result = fstat(directory, &status) < 0 ? -errno : 0;
-    if (result == 0 && status.st_uid != geteuid() && geteuid() != 0)
-        result = -EPERM;
+    if (result == 0 && (status.st_uid != geteuid() || !files_is_ours(&status))) {
+        close(directory);
+        return of_another(place, &status, error);
+    }
     if (result == 0)
         result = lock(directory, made);
     if (result == 0 && !has_name(place->parent, place->temporary, directory))
@@ -160,19 +151,25 @@ static int taken(const struct image_place *place, struct recap_error *error)
     return recap_error_remedy(error, "remove it or choose another name"), -EEXIST;
 }
 
-static int make(struct image_place *place, const char *parent, struct recap_error *error)
+static int make(struct image_place *place, struct recap_error *error)
 {
-    place->temporary = temporary_name(place->name);
-    if (!place->temporary)
-        return recap_fail(error, -ENOMEM, "making image %s", place->path);
-    place->parent = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (place->parent < 0)
-        return recap_fail(error, -errno, "opening %s, where image %s is to be", parent,
-                          place->path);
+    struct files_name at;
     struct stat status;
+    int result = files_find(place->path, FILES_AS_IS, &at, error);
+    if (result < 0)
+        return result;
+    place->name = strdup(at.name);
+    place->temporary = temporary_name(at.name);
+    place->parent = openat(at.folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int code = -errno;
+    files_name_clear(&at);
+    if (!place->name || !place->temporary)
+        return recap_fail(error, -ENOMEM, "making image %s", place->path);
+    if (place->parent < 0)
+        return recap_fail(error, code, "opening the folder that image %s is to be in", place->path);
     if (fstatat(place->parent, place->name, &status, AT_SYMLINK_NOFOLLOW) == 0)
         return taken(place, error);
-    int result = -EAGAIN;
+    result = -EAGAIN;
     for (int tries = 0; result == -EAGAIN && tries < 100; tries++)
         result = try_make(place, error);
     return result == -EAGAIN
@@ -182,14 +179,9 @@ static int make(struct image_place *place, const char *parent, struct recap_erro
 
 int image_place_make(const char *path, struct image_place *place, struct recap_error *error)
 {
-    struct image_place made = {.parent = -1, .directory = -1};
-    char *parent = NULL;
-    int result = split(path, &parent, &made.name, error);
-    if (result == 0 && !(made.path = strdup(path)))
-        result = recap_fail(error, -ENOMEM, "making image %s", path);
-    if (result == 0)
-        result = make(&made, parent, error);
-    free(parent);
+    struct image_place made = {.path = strdup(path), .parent = -1, .directory = -1};
+    int result =
+        made.path ? make(&made, error) : recap_fail(error, -ENOMEM, "making image %s", path);
     if (result < 0)
         image_place_clear(&made);
     else
@@ -234,6 +226,9 @@ int image_place_settle(struct image_place *place, struct recap_error *error)
         return taken(place, error);
     if (result < 0)
         return recap_fail(error, result, "renaming the finished image to %s", place->path);
+    if (!has_name(place->parent, place->name, place->directory))
+        return recap_fail(error, -ENOENT, "the finished image %s was replaced by someone else",
+                          place->path);
     place->ours = false;
     if (fsync(place->parent) < 0) {
         result = -errno;

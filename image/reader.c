@@ -1,6 +1,7 @@
 /* reader.c: opening an image. Nothing in it is trusted: the manifest is checked by its own
  * checksum, the graph by the manifest's, the cores' headers and notes by the graph. */
 #include "image/reader.h"
+#include "files/name.h"
 #include "image/checksum.h"
 #include "image/core_layout.h"
 #include "image/core_notes.h"
@@ -273,6 +274,41 @@ int recap_image_open(const char *path, struct recap_image **image, struct recap_
     if (directory < 0)
         return recap_fail(error, -errno, "opening image %s", path);
     return image_open_at(directory, path, image, error);
+}
+
+static int of_another(const struct recap_image *image, const char *name, const struct stat *status,
+                      struct recap_error *error)
+{
+    bool owned = status->st_uid == 0 || status->st_uid == geteuid();
+    recap_refuse(error, RECAP_FAILED, -EPERM, "image %s%s%s %s, who could have it do anything%s",
+                 image->path, name ? ": " : "", name ? name : "",
+                 owned ? "may be written to by others" : "belongs to another user",
+                 geteuid() == 0 ? " as root" : " as you");
+    recap_error_remedy(error,
+                       owned ? "if you trust them: chmod -R go-w %s"
+                             : "restore it as that user, or if you trust that user copy it",
+                       image->path);
+    return -EPERM;
+}
+
+int recap_image_trust(const struct recap_image *image, struct recap_error *error)
+{
+    struct stat status;
+    if (fstat(image->directory, &status) < 0)
+        return recap_fail(error, -errno, "looking at image %s", image->path);
+    if (!files_is_ours(&status))
+        return of_another(image, NULL, &status, error);
+    if (fstatat(image->directory, IMAGE_OBJECTS, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        !files_is_ours(&status))
+        return of_another(image, IMAGE_OBJECTS, &status, error);
+    for (size_t i = 0; i < image->manifest.count; i++) {
+        const char *name = image->manifest.files[i].name;
+        if (fstatat(image->directory, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+            return recap_fail(error, -errno, "looking at %s of image %s", name, image->path);
+        if (!files_is_ours(&status))
+            return of_another(image, name, &status, error);
+    }
+    return 0;
 }
 
 struct recap_graph *recap_image_graph(struct recap_image *image)

@@ -1,10 +1,12 @@
 /* binding.c: the objects that people name (path:FILE, fd:N, pid:PID:SEL, null; those with another
  * end are in binding_socket.c), and capabilities of the caller itself. */
 #include "kernel/linux/binding.h"
+#include "files/name.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -63,18 +65,42 @@ static void take_options(char *file, struct path_mode *mode)
     }
 }
 
-/* Opened without waiting for another end or a carrier; then as the options say. */
-static int open_path(const char *file, int flags)
+/* Opens what may be made or written over: not where somebody else has put something. */
+static int open_carefully(const char *file, int flags, struct recap_error *error)
 {
-    bool wait = !(flags & (O_NONBLOCK | O_PATH));
-    int fd = open(file, flags | O_CLOEXEC | O_NOCTTY | (wait ? O_NONBLOCK : 0), 0666);
+    struct files_name at;
+    int result = files_find(file, FILES_FOLLOW, &at, error);
+    if (result == 0 && (result = files_may_change(&at, file, error)) < 0)
+        files_name_clear(&at);
+    if (result < 0)
+        return result;
+    int fd;
+    if (at.name) {
+        fd = openat(at.folder, at.name, flags | O_NOFOLLOW, 0666);
+    } else {
+        char open_as[32];
+        snprintf(open_as, sizeof open_as, "/proc/self/fd/%d", at.open);
+        fd = open(open_as, flags);
+    }
     if (fd < 0)
-        return -errno;
+        fd = recap_fail(error, -errno, "opening %s", file);
+    files_name_clear(&at);
+    return fd;
+}
+
+/* Opened without waiting for another end or a carrier; then as the options say. */
+static int open_path(const char *file, int flags, struct recap_error *error)
+{
+    bool wait = !(flags & (O_NONBLOCK | O_PATH)), careful = flags & (O_CREAT | O_TRUNC);
+    int with = flags | O_CLOEXEC | O_NOCTTY | (wait ? O_NONBLOCK : 0);
+    int fd = careful ? open_carefully(file, with, error) : open(file, with);
+    if (fd < 0)
+        return careful ? fd : recap_fail(error, -errno, "opening %s", file);
     int now = wait ? fcntl(fd, F_GETFL) : 0;
     if (now < 0 || (wait && fcntl(fd, F_SETFL, now & ~O_NONBLOCK) < 0)) {
         int code = -errno;
         close(fd);
-        return code;
+        return recap_fail(error, code, "opening %s", file);
     }
     return fd;
 }
@@ -93,19 +119,17 @@ static int bind_path(const char *spec, const char *rest, uint32_t rights, int *f
     }
     int opened = -EINVAL;
     if (mode.access || rights) {
-        opened = open_path(file, mode.flags | (mode.access ? 0 : access_mode(rights)));
+        opened = open_path(file, mode.flags | (mode.access ? 0 : access_mode(rights)), error);
     } else {
         /* Nobody said how: as much as the file permits. */
         static const int modes[] = {O_RDWR, O_RDONLY, O_WRONLY};
         for (size_t i = 0; i < sizeof modes / sizeof *modes && opened < 0; i++)
-            opened = open_path(file, mode.flags | modes[i]);
+            opened = open_path(file, mode.flags | modes[i], error);
     }
     if (opened == -ENXIO)
         recap_refuse(error, RECAP_FAILED, opened,
                      "opening %s: a FIFO that nobody reads, or a device that is not there", file);
-    else if (opened < 0)
-        recap_fail(error, opened, "opening %s", file);
-    else
+    else if (opened >= 0)
         *fd = opened;
     free(file);
     return opened < 0 ? opened : 0;
