@@ -188,7 +188,15 @@ int linux_create(struct recap_kernel *kernel, const struct recap_creation *creat
     if (!kind->create)
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "a %s cannot be created",
                             kind->name);
-    return kind->create(linux_kernel(kernel), creation, object, badge, error);
+    recap_badge made;
+    result = kind->create(linux_kernel(kernel), creation, object, &made, error);
+    if (result < 0)
+        return result;
+    struct linux_badge_entry *entry = linux_badge_entry(linux_kernel(kernel), made);
+    if (entry)
+        entry->made = true;
+    *badge = made;
+    return 0;
 }
 
 int linux_tie(struct recap_pd *pd, const struct recap_creation *creation, uint64_t id,

@@ -3,6 +3,7 @@
 #include "kernel/linux/clocks.h"
 #include "kernel/linux/namespace.h"
 #include "kernel/linux/objects/nowhere.h"
+#include "kernel/linux/objects/outside.h"
 #include "kernel/linux/room.h"
 
 #include <errno.h>
@@ -17,7 +18,9 @@ static void linux_close(struct recap_kernel *kernel)
     linux_clocks_leave(k);
     linux_namespace_leave(k);
     linux_nowhere_leave(k);
+    linux_watches_forget(k);
     linux_badges_free(k->badges);
+    linux_census_free(k->census);
     linux_room_unmake(k);
     free(k->release);
     free(k->groups);

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 struct linux_badges;   /* badges/badges.c */
+struct linux_census;   /* objects/outside.c */
 struct linux_foothold; /* batch/foothold.c */
 struct linux_walk;     /* native_pd.c */
 struct linux_waits;    /* threads/waits_look.c */
@@ -26,7 +27,10 @@ struct linux_kernel {
     uint64_t moment;
     struct rlimit room_before; /* room.c: our limit on open files, if it was raised */
     bool room_made;
-    struct linux_pd *born; /* the PDs made here that are open, by next_born */
+    struct linux_pd *opened;             /* all PDs that are open, by next_opened */
+    struct linux_pd *born;               /* the PDs made here that are open, by next_born */
+    struct linux_census *census;         /* objects/outside.c; NULL while nothing asked */
+    struct linux_watch_due *watches_due; /* objects/inotify.c: for when a made PD starts */
     /* Set when restore had to enter namespaces of its own to choose PIDs (namespace.c). */
     bool own_namespace;
     gid_t *groups; /* the caller's supplementary groups, as they are outside such namespaces */
@@ -64,6 +68,7 @@ struct linux_pd {
     bool created;    /* by pd_create, and not resumed yet: dies with us */
     bool own_parent; /* created by us: we are its parent and have to reap it */
     struct linux_foothold *foothold;
+    struct linux_pd *next_opened;
     struct linux_pd *next_born;
     struct linux_walk *walk;   /* native_pd.c; linux_pd_close calls linux_walk_free */
     struct linux_waits *waits; /* threads/waits_look.c; linux_pd_close calls linux_waits_free */
@@ -142,12 +147,22 @@ int linux_badge_own(struct linux_kernel *kernel, int fd, recap_badge *badge,
 /* A new badge for an inner object that was just created (restore), with data kept as above. */
 int linux_badge_made(struct linux_kernel *kernel, const char *kind, void *data,
                      void (*release)(void *data), recap_badge *badge, struct recap_error *error);
+/* Lets go of every object that was created here: the components that they were made for have them
+ * by now, and it is time for whoever else holds one to be gone. Their badges stay, and refer to
+ * nothing that was made. 0 or a negative errno. */
+int linux_badges_let_go(struct linux_kernel *kernel);
 /* Walks the descriptions that have been entered since their PD may have changed; returns the first
  * for which `match` is true, or 0. */
 recap_badge linux_badge_find(struct linux_kernel *kernel,
                              bool (*match)(void *context, recap_badge badge,
                                            struct linux_home home),
                              void *context);
+
+/* --- objects/inotify.c ------------------------------------------------------------------------ */
+
+/* Sets the watches of what was restored, when nothing is left to do that they might report. */
+int linux_watches_set(struct linux_kernel *kernel, struct recap_error *error);
+void linux_watches_forget(struct linux_kernel *kernel);
 
 /* --- batch/batch.c: remote system calls ------------------------------------------------------- */
 

@@ -137,7 +137,9 @@ int linux_pd_open(struct recap_kernel *kernel, uint64_t id, struct recap_pd **pd
                                 .kernel = linux_kernel(kernel),
                                 .pid = (pid_t)id,
                                 .pidfd = -1,
-                                .proc = -1};
+                                .proc = -1,
+                                .next_opened = linux_kernel(kernel)->opened};
+    linux_kernel(kernel)->opened = opened;
     int result = open_process(opened, error);
     if (result < 0) {
         linux_pd_close(&opened->base);
@@ -215,6 +217,11 @@ void linux_pd_close(struct recap_pd *pd)
     if (!pd)
         return;
     struct linux_pd *p = linux_pd(pd);
+    for (struct linux_pd **at = &p->kernel->opened; *at; at = &(*at)->next_opened)
+        if (*at == p) {
+            *at = p->next_opened;
+            break;
+        }
     for (struct linux_pd **at = &p->kernel->born; *at; at = &(*at)->next_born)
         if (*at == p) {
             *at = p->next_born;

@@ -43,8 +43,13 @@ static int spare(const struct linux_thread *thread, struct recap_error *error)
 
 int linux_start(struct linux_pd *pd, struct recap_error *error)
 {
-    int code =
-        pd->foothold->moved ? linux_foothold_vanish(pd, error) : linux_foothold_leave(pd, error);
+    int code = linux_badges_let_go(pd->kernel);
+    if (code < 0)
+        return recap_fail(error, code, "letting go of what was made");
+    code = linux_watches_set(pd->kernel, error);
+    if (code < 0)
+        return code;
+    code = pd->foothold->moved ? linux_foothold_vanish(pd, error) : linux_foothold_leave(pd, error);
     if (code == 0 && pd->foothold->moved)
         code = stop_in_delivery(pd, &pd->threads[0], error);
     for (size_t i = 0; code == 0 && i < pd->thread_count; i++)

@@ -108,6 +108,8 @@ int remake_create(struct remake *remake, int *fds)
     for (uint64_t id = 1; result == 0 && id <= remake->graph->object_count; id++)
         if (recap_member(remake->graph->objects[id - 1].state, "ties"))
             result = remake->other->ops->tie(&pd.base, &making.creation, id, &remake->error);
+    if (result == 0)
+        result = linux_watches_set(linux_kernel(remake->other), &remake->error);
     for (size_t i = 0; result == 0 && i < remake->count; i++)
         result = remake->other->ops->compare(remake->other, remake->badges[remake->ids[i]],
                                              remake->graph, remake->ids[i], &remake->error);

@@ -45,6 +45,29 @@ void linux_badges_free(struct linux_badges *badges)
     free(badges);
 }
 
+int linux_badges_let_go(struct linux_kernel *kernel)
+{
+    /* The number stays taken, by something that is no capability at all: what the badge is compared
+     * with later has to be something. */
+    int nothing = open("/", O_PATH | O_CLOEXEC);
+    int result = nothing < 0 ? -errno : 0;
+    for (size_t i = 0; result == 0 && i < kernel->badges->count; i++) {
+        struct linux_badge_entry *entry = kernel->badges->entries[i];
+        if (!entry->made)
+            continue;
+        if (entry->class && !entry->process && dup3(nothing, entry->node.fd, O_CLOEXEC) < 0)
+            result = -errno;
+        if (entry->release)
+            entry->release(entry->data);
+        entry->release = NULL;
+        entry->data = NULL;
+        entry->made = false;
+    }
+    if (nothing >= 0)
+        close(nothing);
+    return result;
+}
+
 struct linux_badge_entry *linux_badge_entry(struct linux_kernel *kernel, recap_badge badge)
 {
     const struct linux_badges *badges = kernel->badges;

@@ -36,6 +36,7 @@ struct linux_badge_entry {
     struct linux_badge_entry *next; /* of the same process while placed, of the class unsettled */
     recap_badge badge;
     uint32_t rights;
+    bool made;        /* created here, for a component */
     const char *kind; /* of an inner object */
     uint64_t major, minor;
     void *data;

@@ -8,6 +8,7 @@
 #define RECAP_KERNEL_LINUX_MEMORY_MAPPED_H
 
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/extents.h"
 
 /* A region that maps the object. */
 struct linux_mapped_piece {
@@ -18,13 +19,6 @@ struct linux_mapped_piece {
     bool may_write;  /* shared, and writable or allowed to become so */
     bool swapped;    /* pages of it are swapped out */
     uint64_t pass;   /* which listing of the process's regions found it */
-};
-
-/* A stretch of an object's bytes. */
-struct linux_extent {
-    uint64_t offset;
-    uint64_t length;
-    uint64_t at; /* where it begins in the content that is kept */
 };
 
 /* Kept with the badge of every object that a region maps (linux_badge_kept). */
@@ -41,10 +35,11 @@ struct linux_mapped {
     uint64_t pass; /* the latest listing, and the ones for which it was looked at */
     uint64_t probed;
     uint64_t examined;
-    /* shared_memory.c: size in bytes and what was ever written, as last found. */
+    /* Size in bytes and what was ever written, as last found. */
     uint64_t size;
-    struct linux_extent *extents;
-    size_t extent_count;
+    struct linux_extents extents;
+    int reached;   /* a description to read through, or -1 */
+    bool borrowed; /* it is the component's own: see linux_mapped_read */
 };
 
 /* The badge of the object of kind `kind` that `piece` maps; remembers the piece. */
@@ -57,9 +52,20 @@ int linux_mapped_obtain(struct linux_kernel *kernel, const char *kind, uint64_t 
                         struct linux_mapped **mapped, struct recap_error *error);
 /* What is kept with the badge of such an object, or NULL. */
 struct linux_mapped *linux_mapped_of(struct linux_kernel *kernel, recap_badge badge);
-/* A descriptor, open for reading, of what a badge from linux_mapped_enter maps, through
- * /proc/PID/map_files: -EPERM without the privilege that this takes. */
-int linux_mapped_open(const struct linux_mapped *mapped, int *fd);
+/* What stat says of it, through the selector that holds it or a region that maps it. -EPERM: only
+ * the latter is there, and the privilege that it takes is not. */
+int linux_mapped_stat(const struct linux_mapped *mapped, struct stat *status);
+/* Opens it for reading, without being seen, through the selector that holds it, else through
+ * /proc/PID/map_files: -EPERM without the privilege that this takes. Once it was, it stays open for
+ * as long as the kernel is, or at least until the next one. `fd` stays its. */
+int linux_mapped_reach(struct linux_kernel *kernel, struct linux_mapped *mapped, int *fd);
+/* Finds what of it was ever written, once it is reached. */
+int linux_mapped_survey(struct linux_mapped *mapped);
+/* Reads what was reached. */
+ssize_t linux_mapped_read(const struct linux_mapped *mapped, uint64_t offset, void *buffer,
+                          size_t size);
+/* Lets go of what was reached when descriptors are scarce. */
+void linux_mapped_let_go(struct linux_mapped *mapped);
 /* A restored mapped object (the badge comes from linux_badge_own, by the kind's create) is mapped
  * through linux_badge_fd: its descriptor is open for writing iff state "may-write" is 1. */
 

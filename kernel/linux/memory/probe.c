@@ -101,7 +101,7 @@ static int find_pages(struct linux_pd *pd, struct linux_mapped *mapped,
         const unsigned char *there = linux_batch_data(batch, vector);
         for (uint64_t i = 0; result == 0 && i < pages; i++)
             if ((piece->swapped || there[i] & 1) &&
-                linux_shared_memory_add_extent(mapped, at + i * PAGE, PAGE) < 0)
+                linux_extents_add(&mapped->extents, at + i * PAGE, PAGE) < 0)
                 result = recap_fail(error, -ENOMEM, "looking into shared memory");
         linux_batch_free(batch);
         at += pages * PAGE;
@@ -141,7 +141,7 @@ static int probe_shared(struct linux_pd *pd, struct linux_mapped *mapped, struct
     uint64_t from = 0;
     int result = 0;
     mapped->size = 0;
-    mapped->extent_count = 0;
+    mapped->extents.count = 0;
     qsort(mapped->pieces, mapped->piece_count, sizeof *mapped->pieces, by_offset);
     for (size_t i = 0; result == 0 && i < mapped->piece_count; i++) {
         const struct linux_mapped_piece *piece = &mapped->pieces[i];
@@ -174,8 +174,8 @@ int linux_regions_probe(struct linux_pd *pd, struct recap_graph *graph,
         if (mapped->probed == mapped->pass)
             continue;
         mapped->probed = mapped->pass;
-        if (linux_shared_memory_reach(mapped, &fd) == 0)
-            close(fd);
+        if (linux_mapped_reach(pd->kernel, mapped, &fd) == 0)
+            linux_mapped_let_go(mapped);
         else
             result = probe_shared(pd, mapped, error);
     }

@@ -20,7 +20,6 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
                     const struct linux_description *description, struct recap_arena *arena,
                     struct recap_object *object, struct recap_error *error)
 {
-    (void)kernel;
     (void)badge;
     uint64_t position;
     enum linux_file_place place;
@@ -35,8 +34,8 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     if (result == 0)
         result = linux_status_flags_describe(description, arena, state, error);
     if (result == 0)
-        result =
-            linux_file_locate(description->link, &description->status, arena, &place, &path, error);
+        result = linux_file_locate(kernel, description->link, &description->status, arena, &place,
+                                   &path, error);
     if (result == 0 && place == LINUX_FILE_UNLINKED)
         result = recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                               "the directory %s has been removed", path);

@@ -8,6 +8,7 @@
 
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/virtual_file.h"
+#include "kernel/linux/objects/unseen.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,14 +26,15 @@ static bool leads_to(const char *path, const struct stat *status)
 }
 
 /* Another name of the same file in the directory that its removed name was in: programs that put
- * a file in place by link and unlink leave one there. */
-static const char *sibling(const char *path, const struct stat *status, struct recap_arena *arena)
+ * a file in place by link and unlink leave one there. -EBUSY: that cannot be looked up unseen. */
+static int find_sibling(struct linux_kernel *kernel, const char *path, const struct stat *status,
+                        struct recap_arena *arena, const char **sibling)
 {
     const char *slash = strrchr(path, '/'), *found = NULL;
     char *directory = recap_arena_printf(arena, "%.*s/", (int)(slash - path), path);
-    DIR *stream = directory ? opendir(directory) : NULL;
+    DIR *stream = directory ? linux_unseen_list(kernel, directory) : NULL;
     if (!stream)
-        return NULL;
+        return directory ? -errno : -ENOMEM;
     for (struct dirent *entry; !found && (entry = readdir(stream));) {
         if (entry->d_ino != status->st_ino)
             continue;
@@ -41,11 +43,14 @@ static const char *sibling(const char *path, const struct stat *status, struct r
             found = name;
     }
     closedir(stream);
-    return found;
+    if (found)
+        *sibling = found;
+    return found ? 0 : -ENOENT;
 }
 
-int linux_file_locate(const char *link, const struct stat *status, struct recap_arena *arena,
-                      enum linux_file_place *place, const char **path, struct recap_error *error)
+int linux_file_locate(struct linux_kernel *kernel, const char *link, const struct stat *status,
+                      struct recap_arena *arena, enum linux_file_place *place, const char **path,
+                      struct recap_error *error)
 {
     static const char suffix[] = " (deleted)";
     size_t length = strlen(link), tail = sizeof suffix - 1;
@@ -85,8 +90,17 @@ int linux_file_locate(const char *link, const struct stat *status, struct recap_
         *path = former;
         return 0;
     }
-    const char *other = sibling(former, status, arena);
-    if (!other)
+    const char *other = NULL;
+    int result = find_sibling(kernel, former, status, arena, &other);
+    if (result == -EBUSY) {
+        recap_refuse(
+            error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+            "%s: its name was removed, and its other one cannot be looked up without those "
+            "noticing who watch the directory (inotify)",
+            former);
+        return recap_error_remedy(error, "run recap as root, who can look unseen");
+    }
+    if (result < 0)
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "%s: its name was removed, and it has another one that cannot be found",
                             former);

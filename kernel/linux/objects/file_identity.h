@@ -13,8 +13,9 @@ enum linux_file_place {
 
 /* Finds that out for what the kernel calls `link` and for which stat gave `status`. `path` is in
  * the arena. -EOPNOTSUPP: it cannot be found again, and why. */
-int linux_file_locate(const char *link, const struct stat *status, struct recap_arena *arena,
-                      enum linux_file_place *place, const char **path, struct recap_error *error);
+int linux_file_locate(struct linux_kernel *kernel, const char *link, const struct stat *status,
+                      struct recap_arena *arena, enum linux_file_place *place, const char **path,
+                      struct recap_error *error);
 
 /* Whether we could open it again with the access mode of `flags`: what was once opened may have
  * been opened with other rights than those of whoever restores. -EOPNOTSUPP if not. */

@@ -1,7 +1,8 @@
 /* inotify.c: inotify instances and their watches.
  *
- * The kernel names what is watched by inode. Watches are added in tie(), when nothing opens files
- * any more that they might report, and under the numbers that they had. Events that wait cannot be
+ * The kernel names what is watched by inode. What is to be watched is found in tie(), and the
+ * watches are set when the component starts, under the numbers that they had: until then files are
+ * opened and closed that they would report. Events that wait cannot be
  * looked at without taking them, so an instance that has some is refused. */
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/file_identity.h"
@@ -98,7 +99,7 @@ static int find_path(struct linux_kernel *kernel, recap_badge badge, pid_t pid,
             snprintf(path, PATH_MAX, "%s", found->path);
             return 0;
         }
-    int result = linux_watched_path(pid, file, path);
+    int result = linux_watched_path(kernel, pid, file, path);
     struct found *found = result < 0 ? NULL : malloc(sizeof *found + strlen(path) + 1);
     if (!found)
         return result;
@@ -134,7 +135,7 @@ static int describe_watch(struct linux_kernel *kernel, recap_badge badge,
                             geteuid() ? " without root" : "");
     if (lstat(path, &status) < 0)
         return recap_fail(error, -errno, "looking at %s", path);
-    result = linux_file_locate(path, &status, arena, &place, &located, error);
+    result = linux_file_locate(kernel, path, &status, arena, &place, &located, error);
     if (result < 0)
         return result;
     struct recap_value *record = recap_put_record(arena, list, NULL);
@@ -192,29 +193,87 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
     return linux_status_flags_finish(kernel, fd, object, badge, error);
 }
 
-static int add_watch(int fd, const struct recap_object *object, const struct recap_value *record,
-                     int number, uint32_t mask, struct recap_error *error)
+/* A watch that is set when its component starts. */
+struct linux_watch_due {
+    struct linux_watch_due *next;
+    int instance;
+    int place; /* what is watched, as a mere name */
+    int number;
+    uint32_t mask;
+    char label[];
+};
+
+static void free_due(struct linux_watch_due *due)
+{
+    close(due->instance);
+    linux_close_descriptor(&due->place);
+    free(due);
+}
+
+void linux_watches_forget(struct linux_kernel *kernel)
+{
+    for (struct linux_watch_due *due; (due = kernel->watches_due);) {
+        kernel->watches_due = due->next;
+        free_due(due);
+    }
+}
+
+static int set_watch(const struct linux_watch_due *due, struct recap_error *error)
+{
+    /* Numbers are not given twice before they run out: the last one that is due stands for those
+     * that were given and taken back. */
+    if (ioctl(due->instance, INOTIFY_IOC_SETNEXTWD, due->number) < 0)
+        return due->place < 0 ? 0 : recap_fail(error, -errno, "numbering an inotify watch");
+    if (due->place < 0)
+        return 0;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", due->place);
+    int made = inotify_add_watch(due->instance, path, due->mask);
+    if (made < 0)
+        return recap_fail(error, -errno, "watching %s", due->label);
+    if (made != due->number)
+        return recap_refuse(error, RECAP_FAILED, -ESTALE, "inotify watch %d got number %d",
+                            due->number, made);
+    return 0;
+}
+
+int linux_watches_set(struct linux_kernel *kernel, struct recap_error *error)
+{
+    int result = 0;
+    for (const struct linux_watch_due *due = kernel->watches_due; result == 0 && due;
+         due = due->next)
+        result = set_watch(due, error);
+    linux_watches_forget(kernel);
+    return result;
+}
+
+/* Takes `instance` and `place` over, also when it fails. */
+static int add_due(struct linux_watch_due **last, int instance, int place, int number,
+                   uint32_t mask, const char *label)
+{
+    size_t size = strlen(label) + 1;
+    struct linux_watch_due *due = instance < 0 ? NULL : malloc(sizeof *due + size);
+    if (!due) {
+        linux_close_descriptor(&instance);
+        linux_close_descriptor(&place);
+        return -ENOMEM;
+    }
+    *due = (struct linux_watch_due){
+        .next = *last, .instance = instance, .place = place, .number = number, .mask = mask};
+    memcpy(due->label, label, size);
+    *last = due;
+    return 0;
+}
+
+static int find_place(const struct recap_object *object, const struct recap_value *record,
+                      int *place, struct recap_error *error)
 {
     /* The record identifies its file as the state of a file does. */
     const struct recap_object file = {.id = object->id,
                                       .kind = object->kind,
                                       .label = recap_text_or_null(record, "path"),
                                       .state = (struct recap_value *)record};
-    __attribute__((cleanup(linux_close_descriptor))) int place = -1;
-    int result = linux_file_open(&file, O_PATH | O_NOFOLLOW, &place, error);
-    if (result < 0)
-        return result;
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", place);
-    if (ioctl(fd, INOTIFY_IOC_SETNEXTWD, number) < 0)
-        return recap_fail(error, -errno, "numbering an inotify watch");
-    int made = inotify_add_watch(fd, path, mask);
-    if (made < 0)
-        return recap_fail(error, -errno, "watching %s", file.label ? file.label : "a file");
-    if (made != number)
-        return recap_refuse(error, RECAP_FAILED, -ESTALE, "inotify watch %d got number %d", number,
-                            made);
-    return 0;
+    return linux_file_open(&file, O_PATH | O_NOFOLLOW, place, error);
 }
 
 static int tie(struct linux_pd *pd, const struct recap_creation *creation,
@@ -223,20 +282,30 @@ static int tie(struct linux_pd *pd, const struct recap_creation *creation,
     __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
     int highest = 0;
     int result = linux_badge_fd(pd->kernel, creation->badges[object->id], &fd, error);
+    struct linux_watch_due **last = &pd->kernel->watches_due;
     const struct recap_value *list = recap_items(recap_member(object->state, "ties"), "watches");
+    while (*last)
+        last = &(*last)->next;
     for (const struct recap_value *v = list; v && result == 0; v = v->next) {
         int64_t number;
         uint64_t mask;
+        int place = -1;
+        const char *label = recap_text_or_null(v, "path");
         if (recap_get_number(v, "number", &number) < 0 || number < 1 || number > INT32_MAX ||
             recap_get_hex(v, "mask", &mask) < 0 || mask > UINT32_MAX)
             return linux_state_damaged(object, "watches", error);
-        result = add_watch(fd, object, v, (int)number, (uint32_t)mask, error);
+        result = find_place(object, v, &place, error);
+        if (result == 0 && add_due(last, fcntl(fd, F_DUPFD_CLOEXEC, 0), place, (int)number,
+                                   (uint32_t)mask, label ? label : "a file") < 0)
+            result = recap_fail(error, -ENOMEM, "setting inotify watches");
+        if (result == 0)
+            last = &(*last)->next;
         if (number > highest)
             highest = (int)number;
     }
-    /* Numbers are not given twice before they run out. */
-    if (result == 0 && highest && highest < INT32_MAX)
-        ioctl(fd, INOTIFY_IOC_SETNEXTWD, highest + 1);
+    if (result == 0 && highest && highest < INT32_MAX &&
+        add_due(last, fcntl(fd, F_DUPFD_CLOEXEC, 0), -1, highest + 1, 0, "") < 0)
+        result = recap_fail(error, -ENOMEM, "setting inotify watches");
     return result;
 }
 

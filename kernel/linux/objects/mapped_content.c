@@ -112,6 +112,36 @@ int linux_mapped_seen(const struct linux_mapped *mapped, uint64_t *size)
     return 0;
 }
 
+static int by_offset(const void *a, const void *b)
+{
+    const struct linux_mapped_piece *left = a, *right = b;
+    return left->offset < right->offset ? -1 : left->offset > right->offset;
+}
+
+int linux_mapped_survey_seen(struct linux_mapped *mapped)
+{
+    int result = linux_mapped_seen(mapped, &mapped->size);
+    struct linux_mapped_piece *pieces =
+        result < 0 ? NULL : malloc(mapped->piece_count * sizeof *pieces + 1);
+    if (!pieces)
+        return result < 0 ? result : -ENOMEM;
+    memcpy(pieces, mapped->pieces, mapped->piece_count * sizeof *pieces);
+    qsort(pieces, mapped->piece_count, sizeof *pieces, by_offset);
+    mapped->extents.count = 0;
+    uint64_t at = 0;
+    for (size_t i = 0; result == 0 && i < mapped->piece_count; i++) {
+        uint64_t start = pieces[i].offset > at ? pieces[i].offset : at;
+        uint64_t end = pieces[i].offset + pieces[i].length;
+        if (end > mapped->size)
+            end = mapped->size;
+        if (start < end)
+            result = linux_extents_add(&mapped->extents, start, end - start);
+        at = end > at ? end : at;
+    }
+    free(pieces);
+    return result;
+}
+
 ssize_t linux_mapped_look(const struct linux_mapped *mapped, uint64_t offset, void *buffer,
                           size_t size)
 {

@@ -8,43 +8,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* A descriptor, open for reading, of the file itself; through the selector that holds it when there
- * is one, since the way through the mapping takes a privilege. */
-static int open_held(const struct linux_mapped *mapped, int *fd)
+static int reach(struct linux_kernel *kernel, struct linux_mapped *mapped, int *fd)
 {
-    char path[LINUX_HOME_PATH];
-    struct stat status;
-    if (!mapped->held)
-        return -ENOENT;
-    int opened =
-        open(linux_home_path(mapped->home, path), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (opened < 0)
-        return -errno;
-    if (fstat(opened, &status) < 0 || status.st_ino != mapped->inode) {
-        close(opened);
-        return -ENOENT;
-    }
-    *fd = opened;
-    return 0;
-}
-
-static int open_live(struct linux_mapped *mapped, int *fd)
-{
-    int result = open_held(mapped, fd);
-    if (result < 0 && mapped->piece_count) {
-        result = linux_mapped_open(mapped, fd);
-        if (result == -EPERM && linux_mapped_find_holder(mapped) && open_held(mapped, fd) == 0)
-            result = 0;
-    }
+    int result = linux_mapped_reach(kernel, mapped, fd);
+    if ((result == -EPERM || result == -EACCES) && !mapped->held &&
+        linux_mapped_find_holder(mapped) && linux_mapped_reach(kernel, mapped, fd) == 0)
+        result = 0;
     return result;
 }
 
 static int refuse(const struct linux_mapped *mapped, int code, struct recap_error *error)
 {
+    if (code == -EBUSY) {
+        recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                     "%s cannot be read without those noticing who watch it (inotify)",
+                     mapped->path);
+        return recap_error_remedy(error, "run recap as root, who can read it unseen");
+    }
     if (code == -ENOENT)
         return recap_refuse(error, RECAP_FAILED, -ESTALE, "%s has been closed meanwhile",
                             mapped->path);
@@ -73,7 +58,7 @@ static int guess_status(const struct linux_mapped *mapped, struct stat *status)
     return 0;
 }
 
-/* What the region maps. `named`: found by its name, so that nothing had to be opened. */
+/* What is mapped or held. `named`: found by its name. Nothing is opened for that. */
 static int read_status(struct linux_mapped *mapped, struct stat *status, bool *named,
                        struct recap_error *error)
 {
@@ -81,20 +66,40 @@ static int read_status(struct linux_mapped *mapped, struct stat *status, bool *n
              (status->st_dev == mapped->device || major(mapped->device) == 0);
     if (*named)
         return 0;
-    int fd;
-    int result = open_live(mapped, &fd);
-    if (result == 0) {
-        result = fstat(fd, status) < 0 ? -errno : 0;
-        close(fd);
-    } else if (result == -EPERM) {
+    int result = linux_mapped_stat(mapped, status);
+    if ((result == -EPERM || result == -EACCES) && linux_mapped_find_holder(mapped))
+        result = linux_mapped_stat(mapped, status);
+    if (result == -EPERM)
         result = guess_status(mapped, status);
-    }
     return result < 0 ? refuse(mapped, result, error) : 0;
 }
 
 static bool is_zero_device(const struct stat *status)
 {
     return S_ISCHR(status->st_mode) && status->st_rdev == makedev(1, 5);
+}
+
+static int describe_unlinked(struct linux_kernel *kernel, struct linux_mapped *mapped,
+                             const char *path, struct stat *status, struct recap_arena *arena,
+                             struct recap_object *object, struct recap_error *error)
+{
+    char live[LINUX_HOME_PATH] = "";
+    int fd;
+    int result = reach(kernel, mapped, &fd);
+    if (result == 0) {
+        snprintf(live, sizeof live, "/proc/self/fd/%d", fd);
+        result = linux_mapped_survey(mapped);
+        status->st_size = (off_t)mapped->size;
+    } else if (result == -EPERM || result == -EACCES) {
+        result = mapped->piece_count ? linux_mapped_survey_seen(mapped) : result;
+    }
+    if (result < 0)
+        return refuse(mapped, result, error);
+    result =
+        linux_unlinked_describe(arena, object->state, path, status, *live ? live : NULL, error);
+    linux_mapped_let_go(mapped);
+    linux_extents_put(&mapped->extents, arena, object);
+    return result;
 }
 
 static int describe(struct linux_kernel *kernel, recap_badge badge,
@@ -122,21 +127,20 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     enum linux_file_place place = LINUX_FILE_NAMED;
     const char *path = mapped->path;
     if (!named)
-        result = linux_file_locate(mapped->path, &status, arena, &place, &path, error);
+        result = linux_file_locate(kernel, mapped->path, &status, arena, &place, &path, error);
     if (result == 0 && place != LINUX_FILE_UNLINKED)
         result = linux_file_accessible(path, mapped->may_write ? O_RDWR : O_RDONLY, error);
     if (result < 0)
         return result;
+    object->state = state;
     if (place == LINUX_FILE_UNLINKED) {
-        result = linux_unlinked_describe(arena, state, path, &status, error);
-        object->content = (uint64_t)status.st_size;
+        result = describe_unlinked(kernel, mapped, path, &status, arena, object, error);
     } else {
         result = linux_file_identify(
             arena, state, path, place,
             S_ISREG(status.st_mode) ? LINUX_FILE_UNCHANGED : LINUX_FILE_SAME, error);
     }
     recap_put_number(arena, state, "may-write", mapped->may_write);
-    object->state = state;
     return result;
 }
 
@@ -144,20 +148,22 @@ static ssize_t content(struct linux_kernel *kernel, recap_badge badge, uint64_t 
                        void *buffer, size_t size, struct recap_error *error)
 {
     struct linux_mapped *mapped = linux_mapped_of(kernel, badge);
+    if (!mapped)
+        return recap_fail(error, -EINVAL, "reading a removed file");
+    uint64_t place;
+    uint64_t left = linux_extents_place(&mapped->extents, offset, &place);
+    if (size > left)
+        size = (size_t)left;
+    if (!size)
+        return 0;
     int fd;
-    int result = mapped ? open_live(mapped, &fd) : -EINVAL;
-    if (result == -EPERM) {
-        ssize_t seen = linux_mapped_look(mapped, offset, buffer, size);
-        return seen < 0 ? recap_fail(error, (int)seen, "reading the removed file %s", mapped->path)
-                        : seen;
-    }
-    if (result < 0)
-        return recap_fail(error, result, "reading a removed file");
-    ssize_t count = pread(fd, buffer, size, (off_t)offset);
-    if (count < 0)
-        count = recap_fail(error, -errno, "reading the removed file %s", mapped->path);
-    close(fd);
-    return count;
+    ssize_t count = reach(kernel, mapped, &fd);
+    if (count == 0)
+        count = linux_mapped_read(mapped, place, buffer, size);
+    else if (count == -EPERM || count == -EACCES)
+        count = linux_mapped_look(mapped, place, buffer, size);
+    return count < 0 ? recap_fail(error, (int)count, "reading the removed file %s", mapped->path)
+                     : count;
 }
 
 static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
@@ -165,14 +171,19 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
 {
     int mode = recap_number_or(object->state, "may-write", 0) ? O_RDWR : O_RDONLY, fd;
     if (!linux_unlinked_is(object)) {
-        int result = linux_file_open(object, mode, &fd, error);
+        /* Mapping a file counts as an access, which its component did not make. */
+        int result = linux_file_open(object, mode | O_NOATIME, &fd, NULL);
+        if (result < 0)
+            result = linux_file_open(object, mode, &fd, error);
         return result < 0 ? result : linux_badge_own(kernel, fd, badge, error);
     }
     int made;
     int result = linux_unlinked_create(creation, object, &made, error);
     if (result < 0 || mode == O_RDWR)
         return result < 0 ? result : linux_badge_own(kernel, made, badge, error);
-    result = linux_file_reopen(made, mode, &fd);
+    result = linux_file_reopen(made, mode | O_NOATIME, &fd);
+    if (result == -EPERM)
+        result = linux_file_reopen(made, mode, &fd);
     close(made);
     if (result < 0)
         return recap_fail(error, result, "opening the removed file %s",

@@ -191,7 +191,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     if (result == 0 && live->path) {
         enum linux_file_place place;
         const char *path;
-        result = linux_file_locate(live->path, &live->status, arena, &place, &path, error);
+        result = linux_file_locate(kernel, live->path, &live->status, arena, &place, &path, error);
         if (result == 0 && place != LINUX_FILE_NAMED)
             result = recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                                   "FIFO %s: it has been removed", live->path);
@@ -311,8 +311,16 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
     /* A FIFO that somebody else has kept open has its content still. */
     if (result == 0 && ioctl(made->reader, FIONREAD, &waiting) < 0)
         result = recap_fail(error, -errno, "asking how much is in a pipe");
+    struct stat before;
+    if (result == 0 && !waiting && fstat(made->writer, &before) < 0)
+        result = recap_fail(error, -errno, "looking at a pipe");
     if (result == 0 && !waiting)
         result = fill(creation, object, made->writer, error);
+    if (result == 0 && !waiting && object->content) {
+        /* That was no writing of the component's. Only a FIFO's owner can take it back. */
+        const struct timespec times[] = {before.st_atim, before.st_mtim};
+        futimens(made->writer, times);
+    }
     if (result < 0) {
         release_made(made);
         return result;

@@ -53,8 +53,8 @@ static int describe_place(struct linux_kernel *kernel, const struct linux_descri
     const char *path;
     int result = description->status.st_nlink == 0 ? refuse_disguise(description, error) : 0;
     if (result == 0)
-        result =
-            linux_file_locate(description->link, &description->status, arena, &place, &path, error);
+        result = linux_file_locate(kernel, description->link, &description->status, arena, &place,
+                                   &path, error);
     if (result == -EOPNOTSUPP && refuse_disguise(description, NULL) < 0)
         return refuse_disguise(description, error);
     if (result < 0)

@@ -10,6 +10,7 @@
  */
 #include "kernel/linux/objects/shared_memory.h"
 #include "kernel/linux/memory/mapped.h"
+#include "kernel/linux/objects/inode_state.h"
 #include "kernel/linux/objects/kinds.h"
 
 #include <errno.h>
@@ -41,99 +42,21 @@ static bool is_anonymous(const char *path)
     return strcmp(path, "/dev/zero (deleted)") == 0 || strncmp(path, "[anon_shmem:", 12) == 0;
 }
 
-/* A description of our own of the live object: -EPERM when it can only be reached through regions.
- */
-int linux_shared_memory_reach(const struct linux_mapped *mapped, int *fd)
-{
-    int opened = -1, result = 0;
-    if (mapped->held) {
-        char path[64];
-        if (mapped->home.pid)
-            snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)mapped->home.pid, mapped->home.fd);
-        else
-            snprintf(path, sizeof path, "/proc/self/fd/%d", mapped->home.fd);
-        opened = open(path, O_RDONLY | O_CLOEXEC);
-        result = opened < 0 ? -errno : 0;
-    }
-    if (opened < 0 && mapped->piece_count)
-        result = linux_mapped_open(mapped, &opened);
-    if (result < 0)
-        return result;
-    struct stat status;
-    if (fstat(opened, &status) < 0 || status.st_ino != mapped->inode) {
-        close(opened);
-        return -ESTALE;
-    }
-    *fd = opened;
-    return 0;
-}
-
-int linux_shared_memory_add_extent(struct linux_mapped *mapped, uint64_t offset, uint64_t length)
-{
-    size_t count = mapped->extent_count;
-    if (count && mapped->extents[count - 1].offset + mapped->extents[count - 1].length == offset) {
-        mapped->extents[count - 1].length += length;
-        return 0;
-    }
-    if ((count & (count - 1)) == 0) {
-        void *more = reallocarray(mapped->extents, count ? count * 2 : 1, sizeof *mapped->extents);
-        if (!more)
-            return -ENOMEM;
-        mapped->extents = more;
-    }
-    uint64_t at = count ? mapped->extents[count - 1].at + mapped->extents[count - 1].length : 0;
-    mapped->extents[count] = (struct linux_extent){.offset = offset, .length = length, .at = at};
-    mapped->extent_count++;
-    return 0;
-}
-
-/* Asks the file system which stretches of [0, size) were written. */
-static int find_extents(struct linux_mapped *mapped, int fd, uint64_t size)
-{
-    mapped->extent_count = 0;
-    for (off_t at = 0; (uint64_t)at < size;) {
-        off_t data = lseek(fd, at, SEEK_DATA);
-        if (data < 0)
-            return errno == ENXIO ? 0 : -errno;
-        off_t hole = lseek(fd, data, SEEK_HOLE);
-        if (hole < 0)
-            return -errno;
-        if ((uint64_t)hole > size)
-            hole = (off_t)size;
-        int result =
-            linux_shared_memory_add_extent(mapped, (uint64_t)data, (uint64_t)(hole - data));
-        if (result < 0)
-            return result;
-        at = hole;
-    }
-    return 0;
-}
-
-static void put_extents(struct recap_arena *arena, struct recap_object *object,
-                        const struct linux_mapped *mapped)
-{
-    struct recap_value *list = recap_put_list(arena, object->state, "extents");
-    object->content = 0;
-    for (size_t i = 0; i < mapped->extent_count; i++) {
-        struct recap_value *extent = recap_put_record(arena, list, NULL);
-        recap_put_number(arena, extent, "offset", (int64_t)mapped->extents[i].offset);
-        recap_put_number(arena, extent, "length", (int64_t)mapped->extents[i].length);
-        object->content += mapped->extents[i].length;
-    }
-}
-
 /* What only a description can tell. */
 static int describe_open(struct linux_mapped *mapped, int fd, struct recap_arena *arena,
                          struct recap_object *object, bool memfd)
 {
     struct stat status;
-    if (fstat(fd, &status) < 0)
-        return -errno;
-    mapped->size = (uint64_t)status.st_size;
-    int result = find_extents(mapped, fd, mapped->size);
+    int result = linux_mapped_survey(mapped);
     if (result < 0 || !memfd)
         return result;
-    recap_put_hex(arena, object->state, "mode", status.st_mode & 07777);
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    char live[64];
+    snprintf(live, sizeof live, "/proc/self/fd/%d", fd);
+    result = linux_inode_describe(arena, object->state, &status, live, NULL);
+    if (result < 0)
+        return result;
     int seals = fcntl(fd, F_GET_SEALS);
     if (seals < 0)
         return -errno;
@@ -168,17 +91,17 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     if (name)
         recap_put_text(arena, object->state, "name", name);
     int fd = -1;
-    int result = linux_shared_memory_reach(mapped, &fd);
+    int result = linux_mapped_reach(kernel, mapped, &fd);
     if (result == 0) {
         result = describe_open(mapped, fd, arena, object, name != NULL);
-        close(fd);
+        linux_mapped_let_go(mapped);
     } else if (result == -EPERM && mapped->piece_count) {
         result = 0; /* the listing of regions found size and extents */
     }
     if (result < 0)
         return recap_fail(error, result, "describing %s", object->label);
     recap_put_number(arena, object->state, "size", (int64_t)mapped->size);
-    put_extents(arena, object, mapped);
+    linux_extents_put(&mapped->extents, arena, object);
     return recap_arena_failed(arena) ? recap_fail(error, -ENOMEM, "describing %s", object->label)
                                      : 0;
 }
@@ -214,31 +137,19 @@ static ssize_t read_mapped(const struct linux_mapped *mapped, uint64_t offset, v
 static ssize_t content(struct linux_kernel *kernel, recap_badge badge, uint64_t offset,
                        void *buffer, size_t size, struct recap_error *error)
 {
-    const struct linux_mapped *mapped = linux_mapped_of(kernel, badge);
+    struct linux_mapped *mapped = linux_mapped_of(kernel, badge);
     if (!mapped)
         return recap_fail(error, -ENOENT, "reading shared memory");
-    size_t low = 0, high = mapped->extent_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (mapped->extents[middle].at + mapped->extents[middle].length <= offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == mapped->extent_count)
+    uint64_t place;
+    uint64_t left = linux_extents_place(&mapped->extents, offset, &place);
+    if (size > left)
+        size = (size_t)left;
+    if (!size)
         return 0;
-    const struct linux_extent *extent = &mapped->extents[low];
-    uint64_t within = offset - extent->at;
-    if (size > extent->length - within)
-        size = (size_t)(extent->length - within);
     int fd = -1;
-    int opened = linux_shared_memory_reach(mapped, &fd);
-    ssize_t got = opened == 0 ? pread(fd, buffer, size, (off_t)(extent->offset + within))
-                              : read_mapped(mapped, extent->offset + within, buffer, size);
-    if (opened == 0) {
-        got = got < 0 ? -errno : got;
-        close(fd);
-    }
+    ssize_t got = linux_mapped_reach(kernel, mapped, &fd) == 0
+                      ? linux_mapped_read(mapped, place, buffer, size)
+                      : read_mapped(mapped, place, buffer, size);
     return got < 0 ? recap_fail(error, (int)got, "reading shared memory") : got;
 }
 

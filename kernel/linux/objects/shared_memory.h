@@ -5,10 +5,6 @@
 
 #include "kernel/linux/memory/mapped.h"
 
-/* A description of our own of a live one: -EPERM when it can only be reached through regions. */
-int linux_shared_memory_reach(const struct linux_mapped *mapped, int *fd);
-/* Appends a stretch to the content of a live one; extents ascend. 0 or -ENOMEM. */
-int linux_shared_memory_add_extent(struct linux_mapped *mapped, uint64_t offset, uint64_t length);
 /* Whether an object of a graph is shared anonymous memory, which is made while mapping. */
 bool linux_shared_memory_is_anonymous(const struct recap_object *object);
 /* Hands every page with content (none of zeros only) of an object of a graph to `write`. */

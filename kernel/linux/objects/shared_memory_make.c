@@ -4,6 +4,7 @@
  * it is announced, and memory/map.c makes it and has it filled.
  */
 #include "kernel/linux/abi.h"
+#include "kernel/linux/objects/inode_state.h"
 #include "kernel/linux/objects/shared_memory.h"
 
 #include <errno.h>
@@ -14,97 +15,23 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, BUFFER = 1024 * 1024 };
-
-typedef int write_function(void *context, uint64_t offset, const void *data, size_t size,
-                           struct recap_error *error);
-
-static bool is_zero(const char *data, size_t size)
-{
-    static const char zeros[PAGE];
-    return memcmp(data, zeros, size) == 0;
-}
-
-static size_t page_at(size_t at, size_t size)
-{
-    return size - at < PAGE ? size - at : PAGE;
-}
-
-/* Writes the runs of pages that are not all zeros: what is not written stays a hole. */
-static int write_pages(const char *data, size_t size, uint64_t offset, write_function *write,
-                       void *context, struct recap_error *error)
-{
-    int result = 0;
-    for (size_t at = 0; result == 0 && at < size;) {
-        size_t end = at;
-        while (end < size && !is_zero(data + end, page_at(end, size)))
-            end += page_at(end, size);
-        if (end > at)
-            result = write(context, offset + at, data + at, end - at, error);
-        at = end < size ? end + page_at(end, size) : end;
-    }
-    return result;
-}
-
 int linux_shared_memory_fill(const struct recap_creation *creation,
-                             const struct recap_object *object, write_function *write,
+                             const struct recap_object *object,
+                             int (*write)(void *context, uint64_t offset, const void *data,
+                                          size_t size, struct recap_error *error),
                              void *context, struct recap_error *error)
 {
     int64_t size;
-    uint64_t at = 0;
     if (recap_get_number(object->state, "size", &size) < 0 || size < 0)
         return recap_refuse(error, RECAP_DAMAGED, -EINVAL, "shared memory has no size");
-    char *buffer = malloc(BUFFER);
-    int result = buffer ? 0 : recap_fail(error, -ENOMEM, "filling shared memory");
-    for (const struct recap_value *extent = recap_items(object->state, "extents");
-         result == 0 && extent; extent = extent->next) {
-        int64_t offset, length;
-        if (recap_get_number(extent, "offset", &offset) < 0 ||
-            recap_get_number(extent, "length", &length) < 0 || offset < 0 || length < 0 ||
-            offset > size || length > size - offset) {
-            result = recap_refuse(error, RECAP_DAMAGED, -EINVAL,
-                                  "shared memory has content outside of its size");
-            break;
-        }
-        for (int64_t done = 0; result == 0 && done < length;) {
-            size_t wanted = length - done < BUFFER ? (size_t)(length - done) : BUFFER;
-            ssize_t got = creation->content(creation->context, object->id, at, buffer, wanted);
-            if (got <= 0) {
-                result = recap_fail(error, got < 0 ? (int)got : -EIO,
-                                    "reading the content of %s from the image",
-                                    object->label ? object->label : object->kind);
-                break;
-            }
-            result =
-                write_pages(buffer, (size_t)got, (uint64_t)(offset + done), write, context, error);
-            done += got;
-            at += (uint64_t)got;
-        }
-    }
-    free(buffer);
-    return result;
-}
-
-static int write_memfd(void *context, uint64_t offset, const void *data, size_t size,
-                       struct recap_error *error)
-{
-    const int *fd = context;
-    while (size) {
-        ssize_t written = pwrite(*fd, data, size, (off_t)offset);
-        if (written <= 0)
-            return recap_fail(error, written < 0 ? -errno : -EIO, "filling a memfd");
-        offset += (uint64_t)written;
-        data = (const char *)data + written;
-        size -= (size_t)written;
-    }
-    return 0;
+    return linux_extents_fill(creation, object, (uint64_t)size, write, context, error);
 }
 
 static int make_memfd(const struct recap_creation *creation, const struct recap_object *object,
                       int *fd, struct recap_error *error)
 {
     int64_t size;
-    uint64_t mode, seals;
+    uint64_t seals;
     const char *name = recap_text_or_null(object->state, "name");
     if (!name || recap_get_number(object->state, "size", &size) < 0 || size < 0)
         return recap_refuse(error, RECAP_DAMAGED, -EINVAL, "a memfd has no name or size");
@@ -116,11 +43,13 @@ static int make_memfd(const struct recap_creation *creation, const struct recap_
     if (made < 0)
         return recap_fail(error, -errno, "making a memfd");
     int result = 0;
-    if (ftruncate(made, size) < 0 ||
-        (recap_get_hex(object->state, "mode", &mode) == 0 && fchmod(made, mode & 07777) < 0))
+    if (ftruncate(made, size) < 0)
         result = recap_fail(error, -errno, "making a memfd of %lld bytes", (long long)size);
     if (result == 0)
-        result = linux_shared_memory_fill(creation, object, write_memfd, &made, error);
+        result = linux_shared_memory_fill(creation, object, linux_extents_write, &made, error);
+    /* Of one that could only be seen through regions nothing else is known. */
+    if (result == 0 && recap_member(object->state, "mode"))
+        result = linux_inode_set(object, made, error);
     if (result == 0 && recap_get_hex(object->state, "seals", &seals) == 0 &&
         fcntl(made, F_ADD_SEALS, (int)seals) < 0)
         result = recap_fail(error, -errno, "sealing a memfd");

@@ -2,7 +2,9 @@
 #include "kernel/linux/objects/unlinked_file.h"
 
 #include "kernel/linux/memory/mapped.h"
+#include "kernel/linux/objects/extents.h"
 #include "kernel/linux/objects/file_identity.h"
+#include "kernel/linux/objects/inode_state.h"
 #include "kernel/linux/objects/status_flags.h"
 
 #include <errno.h>
@@ -11,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { PAGE = 4096, BUFFER = 256 * 1024 };
 
 /* The nearest directory above the former name that is left, if it is on the same file system. */
 static const char *nearest_directory(struct recap_arena *arena, const char *path,
@@ -31,7 +31,7 @@ static const char *nearest_directory(struct recap_arena *arena, const char *path
 }
 
 int linux_unlinked_describe(struct recap_arena *arena, struct recap_value *state, const char *path,
-                            const struct stat *status, struct recap_error *error)
+                            const struct stat *status, const char *live, struct recap_error *error)
 {
     const char *directory = nearest_directory(arena, path, status);
     if (!directory)
@@ -43,14 +43,7 @@ int linux_unlinked_describe(struct recap_arena *arena, struct recap_value *state
     recap_put_text(arena, state, "path", path);
     recap_put_text(arena, state, "directory", directory);
     recap_put_hex(arena, state, "size", (uint64_t)status->st_size);
-    recap_put_number(arena, state, "mode", status->st_mode & 07777);
-    recap_put_number(arena, state, "uid", status->st_uid);
-    recap_put_number(arena, state, "gid", status->st_gid);
-    if (status->st_mtim.tv_sec) {
-        recap_put_number(arena, state, "modified", status->st_mtim.tv_sec);
-        recap_put_number(arena, state, "modified-ns", status->st_mtim.tv_nsec);
-    }
-    return 0;
+    return linux_inode_describe(arena, state, status, live, error);
 }
 
 bool linux_unlinked_is(const struct recap_object *object)
@@ -60,57 +53,20 @@ bool linux_unlinked_is(const struct recap_object *object)
 
 static int make_nameless(const char *directory)
 {
-    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    /* Regions are mapped through it, which would count as access. */
+    int fd = open(directory, O_TMPFILE | O_RDWR | O_NOATIME | O_CLOEXEC, 0600);
     if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
         return fd < 0 ? -errno : fd;
     /* A file system that needs a name for a moment. */
     char *name;
     if (asprintf(&name, "%s/.recap-XXXXXX", directory) < 0)
         return -ENOMEM;
-    fd = mkostemp(name, O_CLOEXEC);
+    fd = mkostemp(name, O_NOATIME | O_CLOEXEC);
     int code = fd < 0 ? -errno : unlink(name) < 0 ? -errno : 0;
     free(name);
     if (code < 0 && fd >= 0)
         close(fd);
     return code < 0 ? code : fd;
-}
-
-/* Writes what is not zero: the rest stays a hole. */
-static int write_pages(int fd, const char *data, size_t size, uint64_t offset)
-{
-    static const char zeros[PAGE];
-    for (size_t at = 0; at < size;) {
-        size_t step = size - at < PAGE ? size - at : PAGE;
-        if (memcmp(data + at, zeros, step) == 0) {
-            at += step;
-            continue;
-        }
-        ssize_t written = pwrite(fd, data + at, step, (off_t)(offset + at));
-        if (written < 0)
-            return -errno;
-        at += (size_t)written;
-    }
-    return 0;
-}
-
-static int fill(const struct recap_creation *creation, const struct recap_object *object, int fd,
-                uint64_t size, struct recap_error *error)
-{
-    char *buffer = malloc(BUFFER);
-    if (!buffer)
-        return recap_fail(error, -ENOMEM, "filling %s", object->label);
-    int result = ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
-    uint64_t done = 0;
-    while (result == 0 && done < size) {
-        size_t wanted = size - done < BUFFER ? (size_t)(size - done) : BUFFER;
-        ssize_t got = creation->content(creation->context, object->id, done, buffer, wanted);
-        result = got < 0 ? (int)got : got == 0 ? -EIO : write_pages(fd, buffer, (size_t)got, done);
-        done += got > 0 ? (uint64_t)got : 0;
-    }
-    free(buffer);
-    return result < 0 ? recap_fail(error, result, "filling the removed file %s",
-                                   object->label ? object->label : "")
-                      : 0;
 }
 
 int linux_unlinked_create(const struct recap_creation *creation, const struct recap_object *object,
@@ -119,34 +75,21 @@ int linux_unlinked_create(const struct recap_creation *creation, const struct re
     const struct recap_value *state = object->state;
     const char *directory = recap_text_or_null(state, "directory");
     uint64_t size;
-    int64_t mode, uid, gid;
     if (!directory || directory[0] != '/')
         return linux_state_damaged(object, "directory", error);
-    if (recap_get_hex(state, "size", &size) < 0 || size > INT64_MAX || size != object->content)
+    if (recap_get_hex(state, "size", &size) < 0 || size > INT64_MAX)
         return linux_state_damaged(object, "size", error);
-    if (recap_get_number(state, "mode", &mode) < 0 || recap_get_number(state, "uid", &uid) < 0 ||
-        recap_get_number(state, "gid", &gid) < 0)
-        return linux_state_damaged(object, "mode", error);
     __attribute__((cleanup(linux_close_descriptor))) int made = make_nameless(directory);
     if (made < 0)
         return recap_fail(error, made, "making a file without a name in %s", directory);
-    int result = fill(creation, object, made, size, error);
+    if (ftruncate(made, (off_t)size) < 0)
+        return recap_fail(error, -errno, "making a file of %llu bytes without a name in %s",
+                          (unsigned long long)size, directory);
+    int result = linux_extents_fill(creation, object, size, linux_extents_write, &made, error);
+    if (result == 0)
+        result = linux_inode_set(object, made, error);
     if (result < 0)
         return result;
-    struct stat now;
-    if (fstat(made, &now) < 0)
-        return recap_fail(error, -errno, "making a file without a name in %s", directory);
-    if ((now.st_uid != (uid_t)uid || now.st_gid != (gid_t)gid) &&
-        fchown(made, (uid_t)uid, (gid_t)gid) < 0)
-        return recap_fail(error, -errno, "giving the removed file %s to user %lld, group %lld",
-                          object->label ? object->label : "", (long long)uid, (long long)gid);
-    const struct timespec times[] = {
-        {.tv_nsec = UTIME_OMIT},
-        {.tv_sec = recap_number_or(state, "modified", 0),
-         .tv_nsec = recap_number_or(state, "modified-ns", UTIME_OMIT)}};
-    if (fchmod(made, (mode_t)mode & 07777) < 0 || futimens(made, times) < 0)
-        return recap_fail(error, -errno, "setting mode and time of the removed file %s",
-                          object->label ? object->label : "");
     *fd = made;
     made = -1;
     return 0;

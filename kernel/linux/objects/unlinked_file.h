@@ -5,10 +5,11 @@
 
 #include "kernel/linux/linux.h"
 
-/* Writes what the file is to be like into a state. `path` is the name that it had. -EOPNOTSUPP: no
+/* Writes what the file is to be like into a state. `path` is the name that it had,
+ * `live` a link of /proc that leads to it, or NULL. -EOPNOTSUPP: no
  * directory is left in whose file system it could be made again. */
 int linux_unlinked_describe(struct recap_arena *arena, struct recap_value *state, const char *path,
-                            const struct stat *status, struct recap_error *error);
+                            const struct stat *status, const char *live, struct recap_error *error);
 bool linux_unlinked_is(const struct recap_object *object);
 /* Makes it, with its content, open for reading and writing. */
 int linux_unlinked_create(const struct recap_creation *creation, const struct recap_object *object,

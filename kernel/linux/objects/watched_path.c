@@ -2,6 +2,7 @@
 #include "kernel/linux/objects/watched_path.h"
 #include "kernel/linux/linux.h"
 #include "kernel/linux/objects/status_flags.h"
+#include "kernel/linux/objects/unseen.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -33,12 +34,11 @@ static bool by_handle_in(const struct linux_watched *watched, const char *mount,
     known.handle.handle_bytes = watched->handle_length;
     known.handle.handle_type = watched->handle_type;
     memcpy(known.handle.f_handle, watched->handle, watched->handle_length);
-    __attribute__((cleanup(linux_close_descriptor))) int place = open(mount, O_RDONLY | O_CLOEXEC);
-    __attribute__((cleanup(linux_close_descriptor))) int fd =
-        place < 0 ? -1 : open_by_handle_at(place, &known.handle, O_PATH | O_CLOEXEC);
+    __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
+    if (linux_unseen_by_handle(mount, &known.handle, &fd) < 0)
+        return false;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    return fd >= 0 && linux_procfs_link(AT_FDCWD, link, path, PATH_MAX) > 0 &&
-           linux_watched_is(watched, path);
+    return linux_procfs_link(AT_FDCWD, link, path, PATH_MAX) > 0 && linux_watched_is(watched, path);
 }
 
 static bool by_handle(const struct linux_watched *watched, char path[PATH_MAX])
@@ -64,14 +64,14 @@ static bool by_handle(const struct linux_watched *watched, char path[PATH_MAX])
 /* --- by looking around ----------------------------------------------------- */
 
 /* Looks at a directory and what is in it. */
-static bool in_directory(const struct linux_watched *watched, const char *directory,
-                         char path[PATH_MAX])
+static bool in_directory(struct linux_kernel *kernel, const struct linux_watched *watched,
+                         const char *directory, char path[PATH_MAX])
 {
     if (linux_watched_is(watched, directory)) {
         snprintf(path, PATH_MAX, "%s", directory);
         return true;
     }
-    DIR *list = opendir(directory);
+    DIR *list = linux_unseen_list(kernel, directory);
     const struct dirent *entry;
     bool found = false;
     while (list && !found && (entry = readdir(list))) {
@@ -88,13 +88,14 @@ static bool in_directory(const struct linux_watched *watched, const char *direct
 }
 
 /* Looks around `link`, a link below /proc/PID, and in every directory above where it leads. */
-static bool around(const struct linux_watched *watched, const char *link, char path[PATH_MAX])
+static bool around(struct linux_kernel *kernel, const struct linux_watched *watched,
+                   const char *link, char path[PATH_MAX])
 {
     char place[PATH_MAX];
     if (linux_procfs_link(AT_FDCWD, link, place, sizeof place) <= 0 || place[0] != '/')
         return false;
     for (;;) {
-        if (in_directory(watched, place, path))
+        if (in_directory(kernel, watched, place, path))
             return true;
         char *slash = strrchr(place, '/');
         if (slash == place && !slash[1])
@@ -103,8 +104,8 @@ static bool around(const struct linux_watched *watched, const char *link, char p
     }
 }
 
-static bool around_held(const struct linux_watched *watched, const char *process,
-                        char path[PATH_MAX])
+static bool around_held(struct linux_kernel *kernel, const struct linux_watched *watched,
+                        const char *process, char path[PATH_MAX])
 {
     char directory[64], link[PATH_MAX];
     snprintf(directory, sizeof directory, "%s/fd", process);
@@ -113,7 +114,7 @@ static bool around_held(const struct linux_watched *watched, const char *process
     bool found = false;
     while (list && !found && (entry = readdir(list))) {
         snprintf(link, sizeof link, "%s/%s", directory, entry->d_name);
-        found = entry->d_name[0] != '.' && around(watched, link, path);
+        found = entry->d_name[0] != '.' && around(kernel, watched, link, path);
     }
     if (list)
         closedir(list);
@@ -141,7 +142,8 @@ static bool defer(struct pending ***last, const char *directory, const char *nam
 }
 
 /* Looks below a directory, level by level, for as long as that is a matter of moments. */
-static bool below(const struct linux_watched *watched, const char *link, char path[PATH_MAX])
+static bool below(struct linux_kernel *kernel, const struct linux_watched *watched,
+                  const char *link, char path[PATH_MAX])
 {
     enum { MOST_ENTRIES = 100000 };
     char start[PATH_MAX];
@@ -152,8 +154,8 @@ static bool below(const struct linux_watched *watched, const char *link, char pa
         return false;
     while (first && !found && looked < MOST_ENTRIES) {
         struct pending *directory = first;
-        found = in_directory(watched, directory->path, path);
-        DIR *list = found ? NULL : opendir(directory->path);
+        found = in_directory(kernel, watched, directory->path, path);
+        DIR *list = found ? NULL : linux_unseen_list(kernel, directory->path);
         const struct dirent *entry;
         while (list && (entry = readdir(list)) && ++looked < MOST_ENTRIES)
             if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 &&
@@ -173,7 +175,8 @@ static bool below(const struct linux_watched *watched, const char *link, char pa
     return found;
 }
 
-int linux_watched_path(pid_t pid, const struct linux_watched *watched, char path[PATH_MAX])
+int linux_watched_path(struct linux_kernel *kernel, pid_t pid, const struct linux_watched *watched,
+                       char path[PATH_MAX])
 {
     static const char *const places[] = {"cwd", "exe", "root"};
     char process[32], link[64];
@@ -182,9 +185,11 @@ int linux_watched_path(pid_t pid, const struct linux_watched *watched, char path
         return 0;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         snprintf(link, sizeof link, "%s/%s", process, places[i]);
-        if (around(watched, link, path))
+        if (around(kernel, watched, link, path))
             return 0;
     }
     snprintf(link, sizeof link, "%s/cwd", process);
-    return around_held(watched, process, path) || below(watched, link, path) ? 0 : -ENOENT;
+    return around_held(kernel, watched, process, path) || below(kernel, watched, link, path)
+               ? 0
+               : -ENOENT;
 }

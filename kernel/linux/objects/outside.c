@@ -1,0 +1,256 @@
+/* outside.c: what processes that are not checkpointed hold and watch.
+ *
+ * All of it is taken down in one walk over /proc, and only when something asks: most programs have
+ * nothing that this matters for. */
+#include "kernel/linux/objects/outside.h"
+
+#include "kernel/linux/memory/mappings.h"
+#include "kernel/linux/objects/fdinfo.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+enum finding { HOLDS = 1, WRITES = 2, WATCHES = 4 };
+
+/* One process has to do with one file. */
+struct found {
+    uint64_t device;
+    uint64_t inode;
+    pid_t pid;
+    unsigned what; /* enum finding */
+};
+
+struct linux_census {
+    struct found *items; /* by inode */
+    size_t count;
+    uint64_t moment;
+    time_t taken;
+    bool failed; /* out of memory */
+};
+
+void linux_census_free(struct linux_census *census)
+{
+    if (census)
+        free(census->items);
+    free(census);
+}
+
+static void add(struct linux_census *census, uint64_t device, uint64_t inode, pid_t pid,
+                unsigned what)
+{
+    size_t count = census->count;
+    if ((count & (count - 1)) == 0) {
+        void *more = reallocarray(census->items, count ? count * 2 : 1, sizeof *census->items);
+        if (!more) {
+            census->failed = true;
+            return;
+        }
+        census->items = more;
+    }
+    census->items[census->count++] =
+        (struct found){.device = device, .inode = inode, .pid = pid, .what = what};
+}
+
+static bool is_removed(const char *name)
+{
+    static const char suffix[] = " (deleted)";
+    size_t length = strlen(name), tail = sizeof suffix - 1;
+    return length > tail && strcmp(name + length - tail, suffix) == 0;
+}
+
+/* What opening, reading and closing a file report. */
+static void add_watches(struct linux_census *census, int directory, const char *name, pid_t pid)
+{
+    char path[NAME_MAX + 16], *text;
+    snprintf(path, sizeof path, "../fdinfo/%s", name);
+    if (linux_procfs_read(directory, path, &text, NULL) < 0)
+        return;
+    for (const char *line = text; line; line = linux_fdinfo_next(line)) {
+        unsigned long long inode;
+        unsigned device, mask;
+        if (sscanf(line, "inotify wd:%*x ino:%llx sdev:%x mask:%x", &inode, &device, &mask) == 3 &&
+            mask & (IN_OPEN | IN_ACCESS | IN_CLOSE))
+            add(census, makedev(device >> 20, device & 0xfffff), inode, pid, WATCHES);
+    }
+    free(text);
+}
+
+static void add_descriptors(struct linux_census *census, int proc, pid_t pid, bool ours)
+{
+    int fd = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    if (!directory) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        char link[PATH_MAX];
+        struct stat file, way;
+        if (!isdigit((unsigned char)entry->d_name[0]) ||
+            linux_procfs_link(fd, entry->d_name, link, sizeof link) < 0)
+            continue;
+        if (strcmp(link, "anon_inode:inotify") == 0)
+            add_watches(census, fd, entry->d_name, pid);
+        else if (!ours && is_removed(link) && fstatat(fd, entry->d_name, &file, 0) == 0 &&
+                 fstatat(fd, entry->d_name, &way, AT_SYMLINK_NOFOLLOW) == 0)
+            add(census, file.st_dev, file.st_ino, pid,
+                HOLDS | (way.st_mode & S_IWUSR ? WRITES : 0));
+    }
+    closedir(directory);
+}
+
+/* A region that writes for itself alone shares nothing that the file's other users could miss. */
+static void add_mappings(struct linux_census *census, int proc, pid_t pid)
+{
+    struct linux_mappings theirs = {0};
+    /* A process that ended, or that the caller may not look into, says nothing. */
+    if (linux_mappings_read(proc, false, &theirs, NULL) < 0)
+        return;
+    for (size_t i = 0; i < theirs.count; i++) {
+        const struct linux_mapping *mapping = &theirs.items[i];
+        if (mapping->shared && mapping->inode && mapping->name)
+            add(census, mapping->device, mapping->inode, pid,
+                HOLDS | (mapping->protection & RECAP_PROT_WRITE ? WRITES : 0));
+    }
+    linux_mappings_clear(&theirs);
+}
+
+static bool is_ours(const struct linux_kernel *kernel, pid_t pid)
+{
+    const struct linux_pd *pd = kernel->opened;
+    while (pd && pd->pid != pid)
+        pd = pd->next_opened;
+    return pd;
+}
+
+static int by_inode(const void *a, const void *b)
+{
+    const struct found *left = a, *right = b;
+    return left->inode < right->inode ? -1 : left->inode > right->inode;
+}
+
+static void look_at(struct linux_kernel *kernel, struct linux_census *census, int directory,
+                    const char *name)
+{
+    pid_t pid = (pid_t)strtol(name, NULL, 10);
+    bool ours = is_ours(kernel, pid);
+    int proc = openat(directory, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0)
+        return;
+    add_descriptors(census, proc, pid, ours);
+    if (!ours)
+        add_mappings(census, proc, pid);
+    close(proc);
+}
+
+/* A census is good for one look: a second is longer than that takes. */
+static const struct linux_census *take_census(struct linux_kernel *kernel)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    struct linux_census *census = kernel->census;
+    if (census && census->moment == kernel->moment && now.tv_sec - census->taken <= 1)
+        return census;
+    linux_census_free(census);
+    census = kernel->census = calloc(1, sizeof *census);
+    DIR *directory = census ? opendir("/proc") : NULL;
+    if (!census)
+        return NULL;
+    census->moment = kernel->moment;
+    census->taken = now.tv_sec;
+    for (struct dirent *entry; directory && (entry = readdir(directory));)
+        if (isdigit((unsigned char)entry->d_name[0]) && strtol(entry->d_name, NULL, 10) != getpid())
+            look_at(kernel, census, dirfd(directory), entry->d_name);
+    if (directory)
+        closedir(directory);
+    if (census->failed) {
+        linux_census_free(census);
+        kernel->census = NULL;
+        return NULL;
+    }
+    if (census->count)
+        qsort(census->items, census->count, sizeof *census->items, by_inode);
+    return census;
+}
+
+/* The first finding about an inode, or the end of all. */
+static size_t first_of(const struct linux_census *census, uint64_t inode)
+{
+    size_t low = 0, high = census->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (census->items[middle].inode < inode)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+int linux_outside_shares(struct linux_kernel *kernel, uint64_t device, uint64_t inode, bool changes,
+                         struct linux_outsider *outsider)
+{
+    for (const struct linux_pd *pd = kernel->opened; pd; pd = pd->next_opened)
+        if (pd->suspended || pd->created)
+            return 0;
+    const struct linux_census *census = take_census(kernel);
+    if (!census)
+        return -ENOMEM;
+    for (size_t i = first_of(census, inode); i < census->count; i++) {
+        const struct found *found = &census->items[i];
+        if (found->inode != inode)
+            return 0;
+        if (found->device != device || !(found->what & HOLDS) || !(changes || found->what & WRITES))
+            continue;
+        char path[32];
+        *outsider = (struct linux_outsider){.pid = found->pid};
+        snprintf(path, sizeof path, "/proc/%d/comm", (int)found->pid);
+        if (linux_procfs_read_into(AT_FDCWD, path, outsider->name, sizeof outsider->name) > 0)
+            outsider->name[strcspn(outsider->name, "\n")] = '\0';
+        return 1;
+    }
+    return 0;
+}
+
+int linux_outside_refuse(struct linux_kernel *kernel, uint64_t device, uint64_t inode, bool changes,
+                         const char *what, struct recap_error *error)
+{
+    struct linux_outsider outsider;
+    int result = linux_outside_shares(kernel, device, inode, changes, &outsider);
+    if (result <= 0)
+        return result < 0 ? recap_fail(error, result, "looking for who else has %s", what) : 0;
+    return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                        "%s is shared with process %d (%s), which is not part of the checkpoint",
+                        what, (int)outsider.pid, outsider.name);
+}
+
+static bool watched(const struct linux_census *census, const struct stat *file)
+{
+    for (size_t i = first_of(census, file->st_ino); i < census->count; i++) {
+        const struct found *found = &census->items[i];
+        if (found->inode != file->st_ino)
+            return false;
+        if (found->device == file->st_dev && found->what & WATCHES)
+            return true;
+    }
+    return false;
+}
+
+bool linux_outside_watched(struct linux_kernel *kernel, const struct stat *file,
+                           const struct stat *directory)
+{
+    const struct linux_census *census = take_census(kernel);
+    /* Who cannot look has to expect it. */
+    return !census || watched(census, file) || (directory && watched(census, directory));
+}

@@ -1,0 +1,175 @@
+/* unseen.c: opening files so that nobody sees it.
+ *
+ * Whoever is told of a file by fanotify gets a descriptor of it from the kernel, of which no watch
+ * hears anything. So we ask to be asked for permission, ask for the file, take the descriptor that
+ * comes with the question, and refuse ourselves: an opening that was not permitted did not happen.
+ * Nobody else's opening is refused, and while we would answer none the kernel lets us end.
+ *
+ * Without the privilege for that a file is only opened when no watch that we can see would report
+ * it.
+ */
+#include "kernel/linux/objects/unseen.h"
+
+#include "kernel/linux/objects/outside.h"
+#include "kernel/linux/objects/status_flags.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <unistd.h>
+
+enum { MODE = O_RDONLY | O_CLOEXEC | O_NONBLOCK, PATIENCE_MS = 1000 };
+
+/* What a thread of its own does for us: it waits for the permission that we give, or stands in
+ * another directory than we do. */
+struct errand {
+    const char *path;
+    struct file_handle *handle; /* to be opened on the mount at `path`, or NULL */
+    int mount;
+    int result; /* a descriptor or a negative errno */
+};
+
+static void *run_errand(void *context)
+{
+    struct errand *errand = context;
+    int fd;
+    if (!errand->handle)
+        fd = open(errand->path, MODE);
+    else if (unshare(CLONE_FS) < 0 || fchdir(errand->mount) < 0)
+        fd = -1;
+    else
+        fd = open_by_handle_at(AT_FDCWD, errand->handle, O_PATH | O_CLOEXEC);
+    errand->result = fd < 0 ? -errno : fd;
+    return NULL;
+}
+
+static int answer(int group, int fd, unsigned response)
+{
+    const struct fanotify_response answer = {.fd = fd, .response = response};
+    return write(group, &answer, sizeof answer) == (ssize_t)sizeof answer ? 0 : -errno;
+}
+
+/* Takes the descriptor that comes with the question about our own opening. The kernel names the
+ * process that asks as we know it. */
+static int take_offered(int group, int *fd)
+{
+    struct pollfd ready = {.fd = group, .events = POLLIN};
+    struct fanotify_event_metadata event;
+    for (;;) {
+        int count = poll(&ready, 1, PATIENCE_MS);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return count < 0 ? -errno : -ETIMEDOUT;
+        ssize_t length = read(group, &event, sizeof event);
+        if (length < (ssize_t)sizeof event)
+            return length < 0 ? -errno : -EIO;
+        if (event.fd < 0)
+            return event.fd;
+        if (event.pid == getpid())
+            break;
+        /* Somebody else's opening, which we only hold up. */
+        answer(group, event.fd, FAN_ALLOW);
+        close(event.fd);
+    }
+    int result = answer(group, event.fd, FAN_DENY);
+    if (result < 0)
+        close(event.fd);
+    else
+        *fd = event.fd;
+    return result;
+}
+
+static int open_privileged(const char *path, bool directory, int *fd)
+{
+    int group = fanotify_init(FAN_CLASS_PRE_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK,
+                              MODE | O_NOATIME | O_LARGEFILE);
+    if (group < 0)
+        return -EPERM;
+    struct errand errand = {.path = path, .result = -EPERM};
+    pthread_t thread;
+    int offered = -1;
+    int result = fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN_PERM | (directory ? FAN_ONDIR : 0),
+                               AT_FDCWD, path) < 0
+                     ? -EPERM
+                     : -pthread_create(&thread, NULL, run_errand, &errand);
+    bool running = result == 0;
+    if (running)
+        result = take_offered(group, &offered);
+    /* Whatever still waits for an answer is let go with it. */
+    close(group);
+    if (running)
+        pthread_join(thread, NULL);
+    if (errand.result >= 0)
+        close(errand.result);
+    if (result == 0)
+        *fd = offered;
+    return result;
+}
+
+/* The directory that a file is in, or was in when it had a name. */
+static const struct stat *directory_of(int named, struct stat *status)
+{
+    char link[64], path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", named);
+    if (linux_procfs_link(AT_FDCWD, link, path, sizeof path) <= 0 || path[0] != '/')
+        return NULL;
+    char *slash = strrchr(path, '/');
+    slash[slash == path] = '\0';
+    return stat(path, status) == 0 ? status : NULL;
+}
+
+int linux_unseen_open(struct linux_kernel *kernel, const char *path, int *fd)
+{
+    char own[64];
+    struct stat status, directory;
+    __attribute__((cleanup(linux_close_descriptor))) int named = open(path, O_PATH | O_CLOEXEC);
+    if (named < 0 || fstat(named, &status) < 0)
+        return -errno;
+    snprintf(own, sizeof own, "/proc/self/fd/%d", named);
+    if (open_privileged(own, S_ISDIR(status.st_mode), fd) == 0)
+        return 0;
+    if (linux_outside_watched(kernel, &status, directory_of(named, &directory)))
+        return -EBUSY;
+    int opened = open(own, MODE | O_NOATIME);
+    if (opened < 0 && errno == EPERM)
+        opened = open(own, MODE);
+    if (opened < 0)
+        return -errno;
+    *fd = opened;
+    return 0;
+}
+
+DIR *linux_unseen_list(struct linux_kernel *kernel, const char *path)
+{
+    int fd = -1;
+    int result = linux_unseen_open(kernel, path, &fd);
+    DIR *stream = result < 0 ? NULL : fdopendir(fd);
+    if (!stream && fd >= 0)
+        close(fd);
+    if (result < 0)
+        errno = -result;
+    return stream;
+}
+
+int linux_unseen_by_handle(const char *mount, struct file_handle *handle, int *fd)
+{
+    __attribute__((cleanup(linux_close_descriptor))) int named =
+        open(mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct errand errand = {.mount = named, .handle = handle};
+    pthread_t thread;
+    int result = named < 0 ? -errno : -pthread_create(&thread, NULL, run_errand, &errand);
+    if (result < 0)
+        return result;
+    pthread_join(thread, NULL);
+    if (errand.result < 0)
+        return errand.result;
+    *fd = errand.result;
+    return 0;
+}
