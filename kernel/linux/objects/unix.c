@@ -146,8 +146,8 @@ static int describe_name(const struct finding *finding)
     bool found_by_file = diag->type == SOCK_DGRAM || diag->state != TCP_ESTABLISHED;
     if (!diag->name[0] || !found_by_file)
         return 0;
-    return linux_unix_file_describe(diag, finding->fd, finding->description->pid, finding->arena,
-                                    finding->state, finding->error);
+    return linux_unix_file_describe(finding->kernel, diag, finding->fd, finding->description->pid,
+                                    finding->arena, finding->state, finding->error);
 }
 
 /* --- connections ----------------------------------------------------------- */

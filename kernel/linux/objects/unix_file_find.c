@@ -7,6 +7,7 @@
  * looked for, and only its inode is believed. */
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/unix_file.h"
+#include "kernel/linux/objects/unseen.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -26,6 +27,7 @@
 #endif
 
 struct search {
+    struct linux_kernel *kernel;
     const struct linux_unix_diag *diag;
     const char *name; /* that it is bound to */
     pid_t pid;
@@ -71,7 +73,7 @@ static bool beside(struct search *search, const char *path)
     if (!slash || (size_t)(slash - path) + 2 > sizeof directory)
         return false;
     snprintf(directory, sizeof directory, "%.*s/", (int)(slash - path), path);
-    DIR *list = opendir(directory);
+    DIR *list = linux_unseen_list(search->kernel, directory);
     bool found = false;
     for (struct dirent *entry; list && !found && (entry = readdir(list));) {
         if ((uint32_t)entry->d_ino != search->diag->file_inode)
@@ -229,14 +231,15 @@ static int find(struct search *search, int fd, struct recap_error *error)
     return -EOPNOTSUPP;
 }
 
-int linux_unix_file_describe(const struct linux_unix_diag *diag, int fd, pid_t pid,
-                             struct recap_arena *arena, struct recap_value *state,
-                             struct recap_error *error)
+int linux_unix_file_describe(struct linux_kernel *kernel, const struct linux_unix_diag *diag,
+                             int fd, pid_t pid, struct recap_arena *arena,
+                             struct recap_value *state, struct recap_error *error)
 {
     char name[sizeof diag->name + 1] = "", proc[64];
     struct stat root, ours;
     memcpy(name, diag->name, diag->name_length);
-    struct search search = {.diag = diag, .name = name, .pid = pid ? pid : getpid()};
+    struct search search = {
+        .kernel = kernel, .diag = diag, .name = name, .pid = pid ? pid : getpid()};
     snprintf(proc, sizeof proc, "/proc/%d/root", (int)search.pid);
     if (stat(proc, &root) < 0 || stat("/", &ours) < 0)
         return recap_fail(error, -errno, "looking for a socket file");

@@ -10,6 +10,7 @@
  */
 #include "kernel/linux/objects/unseen.h"
 
+#include "kernel/linux/objects/apart.h"
 #include "kernel/linux/objects/outside.h"
 #include "kernel/linux/objects/status_flags.h"
 
@@ -26,26 +27,17 @@
 
 enum { MODE = O_RDONLY | O_CLOEXEC | O_NONBLOCK, PATIENCE_MS = 1000 };
 
-/* What a thread of its own does for us: it waits for the permission that we give, or stands in
- * another directory than we do. */
-struct errand {
+/* Asks for a file and waits for the permission, which we give: a thread of its own does. */
+struct asking {
     const char *path;
-    struct file_handle *handle; /* to be opened on the mount at `path`, or NULL */
-    int mount;
     int result; /* a descriptor or a negative errno */
 };
 
-static void *run_errand(void *context)
+static void *ask(void *context)
 {
-    struct errand *errand = context;
-    int fd;
-    if (!errand->handle)
-        fd = open(errand->path, MODE);
-    else if (unshare(CLONE_FS) < 0 || fchdir(errand->mount) < 0)
-        fd = -1;
-    else
-        fd = open_by_handle_at(AT_FDCWD, errand->handle, O_PATH | O_CLOEXEC);
-    errand->result = fd < 0 ? -errno : fd;
+    struct asking *asking = context;
+    int fd = open(asking->path, MODE);
+    asking->result = fd < 0 ? -errno : fd;
     return NULL;
 }
 
@@ -92,13 +84,13 @@ static int open_privileged(const char *path, bool directory, int *fd)
                               MODE | O_NOATIME | O_LARGEFILE);
     if (group < 0)
         return -EPERM;
-    struct errand errand = {.path = path, .result = -EPERM};
+    struct asking asking = {.path = path, .result = -EPERM};
     pthread_t thread;
     int offered = -1;
     int result = fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN_PERM | (directory ? FAN_ONDIR : 0),
                                AT_FDCWD, path) < 0
                      ? -EPERM
-                     : -pthread_create(&thread, NULL, run_errand, &errand);
+                     : -pthread_create(&thread, NULL, ask, &asking);
     bool running = result == 0;
     if (running)
         result = take_offered(group, &offered);
@@ -106,8 +98,8 @@ static int open_privileged(const char *path, bool directory, int *fd)
     close(group);
     if (running)
         pthread_join(thread, NULL);
-    if (errand.result >= 0)
-        close(errand.result);
+    if (asking.result >= 0)
+        close(asking.result);
     if (result == 0)
         *fd = offered;
     return result;
@@ -158,18 +150,29 @@ DIR *linux_unseen_list(struct linux_kernel *kernel, const char *path)
     return stream;
 }
 
+struct by_handle {
+    int mount;
+    struct file_handle *handle;
+    int fd;
+};
+
+/* A directory that is only named serves as the mount when it is the one that we are in. */
+static int open_handle(void *context)
+{
+    struct by_handle *by = context;
+    if (fchdir(by->mount) < 0)
+        return -errno;
+    by->fd = open_by_handle_at(AT_FDCWD, by->handle, O_PATH | O_CLOEXEC);
+    return by->fd < 0 ? -errno : 0;
+}
+
 int linux_unseen_by_handle(const char *mount, struct file_handle *handle, int *fd)
 {
     __attribute__((cleanup(linux_close_descriptor))) int named =
         open(mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct errand errand = {.mount = named, .handle = handle};
-    pthread_t thread;
-    int result = named < 0 ? -errno : -pthread_create(&thread, NULL, run_errand, &errand);
-    if (result < 0)
-        return result;
-    pthread_join(thread, NULL);
-    if (errand.result < 0)
-        return errand.result;
-    *fd = errand.result;
-    return 0;
+    struct by_handle by = {.mount = named, .handle = handle, .fd = -1};
+    int result = named < 0 ? -errno : linux_apart(CLONE_FILES, open_handle, &by);
+    if (result == 0)
+        *fd = by.fd;
+    return result;
 }
