@@ -7,8 +7,8 @@
 #include "kernel/linux/objects/file_identity.h"
 
 #include "kernel/linux/objects/status_flags.h"
-#include "kernel/linux/objects/virtual_file.h"
 #include "kernel/linux/objects/unseen.h"
+#include "kernel/linux/objects/virtual_file.h"
 
 #include <dirent.h>
 #include <errno.h>
