@@ -248,6 +248,8 @@ static int capture(struct work *work, struct recap_error *error)
         if (result == 0)
             result = work->ops->attributes(work->pds[i], work->graph, image, error);
         if (result == 0)
+            recap_walk_attributes(&work->walk, image);
+        if (result == 0)
             result = work->ops->regions(work->pds[i], work->graph, image, error);
         if (result == 0)
             result = recap_walk_regions(&work->walk, image, error);

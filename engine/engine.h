@@ -40,6 +40,8 @@ int recap_walk_slots(struct recap_walk *walk, struct recap_pd *pd, struct recap_
 /* Replaces the badges of the regions of `image` by objects. */
 int recap_walk_regions(struct recap_walk *walk, struct recap_pd_image *image,
                        struct recap_error *error);
+/* The same of what its attributes name. Out of memory shows when objects are described. */
+void recap_walk_attributes(struct recap_walk *walk, struct recap_pd_image *image);
 /* A selector that will be bound at restore. */
 struct recap_promise {
     size_t pd; /* index into graph->pds; SIZE_MAX: any PD */

@@ -89,6 +89,11 @@ static uint64_t enter_named(void *context, uint64_t badge)
     return recap_walk_enter(context, badge);
 }
 
+void recap_walk_attributes(struct recap_walk *walk, struct recap_pd_image *image)
+{
+    recap_value_translate(image->attributes, enter_named, walk);
+}
+
 /* The first selector that holds each object, so that what is said of an object names it. */
 struct holder {
     bool held;

@@ -202,11 +202,13 @@ int linux_limits_set(struct linux_steps *steps, const struct recap_value *want,
 
 int linux_places_record(const struct linux_reading *reading, struct recap_value *state,
                         struct recap_error *error);
-int linux_places_set(struct linux_steps *steps, const struct recap_value *want,
+int linux_places_set(struct linux_steps *steps, struct linux_kernel *kernel,
+                     const struct recap_creation *creation, const struct recap_value *want,
                      const struct recap_value *have, struct recap_error *error);
 /* A descriptor (O_PATH) for the place `name` of `want`, if what is there is what was; the caller
  * closes it. */
-int linux_place_open(const struct recap_value *want, const char *name, int flags, int *fd,
+int linux_place_open(struct linux_kernel *kernel, const struct recap_creation *creation,
+                     const struct recap_value *want, const char *name, int flags, int *fd,
                      struct recap_error *error);
 int linux_places_examine(struct linux_pd *pd, struct recap_refusals *refusals,
                          struct recap_error *error);
@@ -222,8 +224,8 @@ const char *linux_stat_field(const char *stat, int field);
 void linux_layout_ask(const struct linux_reading *reading, struct linux_layout *asked);
 int linux_layout_record(const struct linux_reading *reading, const struct linux_layout *asked,
                         const char *stat, struct recap_value *state, struct recap_error *error);
-int linux_layout_set(struct linux_pd *pd, const struct recap_value *want,
-                     struct recap_error *error);
+int linux_layout_set(struct linux_pd *pd, const struct recap_creation *creation,
+                     const struct recap_value *want, struct recap_error *error);
 
 /* --- memory/barriers.c (process): registrations with membarrier(2) -----------------------------
  */

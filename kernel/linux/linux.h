@@ -37,9 +37,7 @@ struct linux_kernel {
     int group_count;
     pid_t namespace_first; /* its first process, which is ours to reap */
     bool namespace_kept;   /* it outlives us */
-    int lifeline;          /* socket to it */
-    int own_proc;          /* its /proc, which is not in its place yet, or -1 */
-    bool proc_is_outside;  /* it could have none */
+    int lifeline;          /* pipe to it */
     /* Set when restore had to enter a time namespace (clocks.c): by how much, and the one before.
      */
     int64_t clocks_moved_ns;

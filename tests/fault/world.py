@@ -189,12 +189,12 @@ def surroundings(*folders):
     }
 
 
-def leftovers(known, patience=PATIENCE):
+def leftovers(known):
     """Processes beside `known`, once those that are about to end have done so; as text."""
     def others():
         reap()
         return processes() - known
-    end = time.monotonic() + patience
+    end = time.monotonic() + 2
     while others() and time.monotonic() < end:
         time.sleep(0.001)
     return " ".join(f"{pid} ({read(f'/proc/{pid}/comm').strip()})" for pid in sorted(others()))

@@ -202,8 +202,7 @@ static int label(struct recap_kernel *kernel, recap_badge badge, struct recap_ar
                  const char **text, struct recap_error *error)
 {
     (void)arena;
-    if (!badge || badge > FAKE_OBJECTS)
-        return recap_fail(error, -EBADF, "labelling an object");
+    (void)error;
     *text = fake(kernel)->objects[badge - 1].kind;
     return 0;
 }

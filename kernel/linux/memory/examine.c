@@ -1,9 +1,8 @@
 /* examine.c: what a running process maps that could not be restored. */
 #include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/memory/mappings.h"
+#include "kernel/linux/objects/outside.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,7 +15,7 @@ struct mapped_object {
     recap_badge badge;
     const struct recap_region *region;
     struct linux_mapped *mapped;
-    bool shared_memory;
+    bool nameless; /* found by nobody who does not have it */
 };
 
 struct examination {
@@ -41,6 +40,13 @@ static int out_of_memory(struct examination *examination)
                       (long long)examination->pd->base.id);
 }
 
+static bool is_removed(const char *path)
+{
+    static const char suffix[] = " (deleted)";
+    size_t length = strlen(path), tail = sizeof suffix - 1;
+    return length > tail && strcmp(path + length - tail, suffix) == 0;
+}
+
 static int collect_objects(struct examination *examination)
 {
     const struct recap_pd_image *image = examination->image;
@@ -56,11 +62,11 @@ static int collect_objects(struct examination *examination)
         mapped->examined = mapped->pass;
         const char *kind = "";
         linux_badge_is_inner(examination->pd->kernel, region->object, &kind, NULL, NULL);
-        examination->objects[examination->object_count++] =
-            (struct mapped_object){.badge = region->object,
-                                   .region = region,
-                                   .mapped = mapped,
-                                   .shared_memory = strcmp(kind, "shared-memory") == 0};
+        examination->objects[examination->object_count++] = (struct mapped_object){
+            .badge = region->object,
+            .region = region,
+            .mapped = mapped,
+            .nameless = strcmp(kind, "shared-memory") == 0 || is_removed(mapped->path)};
     }
     return 0;
 }
@@ -88,57 +94,31 @@ static int describe_objects(struct examination *examination)
     return 0;
 }
 
-/* Whether another process maps an object that this one shares memory through: the two would no
+/* Whether another process has an object that this one shares memory through: the two would no
  * longer share it after a restore. */
-static int look_at_other(struct examination *examination, int directory, const char *name)
-{
-    struct linux_mappings theirs = {0};
-    int result = 0;
-    int proc = openat(directory, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (proc < 0)
-        return 0;
-    /* A process that ended, or that the caller may not look into, says nothing. */
-    if (linux_mappings_read(proc, false, &theirs, NULL) < 0)
-        theirs.count = 0;
-    for (size_t i = 0; result == 0 && i < theirs.count; i++)
-        for (size_t k = 0; k < examination->object_count; k++) {
-            struct mapped_object *object = &examination->objects[k];
-            if (!object->shared_memory || object->mapped->device != theirs.items[i].device ||
-                object->mapped->inode != theirs.items[i].inode)
-                continue;
-            char comm[32] = "";
-            if (linux_procfs_read_into(proc, "comm", comm, sizeof comm) > 0)
-                comm[strcspn(comm, "\n")] = '\0';
-            if (recap_refusals_say(examination->refusals, NULL,
-                                   "%s, mapped from 0x%llx on, is shared with process %s (%s), "
-                                   "which is not part of the checkpoint",
-                                   object->mapped->path, (unsigned long long)object->region->start,
-                                   name, comm) < 0)
-                result = out_of_memory(examination);
-            object->shared_memory = false;
-        }
-    linux_mappings_clear(&theirs);
-    close(proc);
-    return result;
-}
-
 static int find_sharers(struct examination *examination)
 {
-    bool any = false;
-    for (size_t i = 0; i < examination->object_count; i++)
-        any |= examination->objects[i].shared_memory;
-    if (!any)
-        return 0;
-    DIR *directory = opendir("/proc");
-    if (!directory)
-        return recap_fail(examination->error, -errno, "listing processes");
-    int result = 0;
-    for (struct dirent *entry; result == 0 && (entry = readdir(directory));)
-        if (isdigit((unsigned char)entry->d_name[0]) &&
-            strtol(entry->d_name, NULL, 10) != examination->pd->pid)
-            result = look_at_other(examination, dirfd(directory), entry->d_name);
-    closedir(directory);
-    return result;
+    for (size_t i = 0; i < examination->object_count; i++) {
+        const struct mapped_object *object = &examination->objects[i];
+        struct linux_outsider outsider = {0};
+        int result = object->nameless
+                         ? linux_outside_shares(examination->pd->kernel, object->mapped->device,
+                                                object->mapped->inode, object->mapped->may_write,
+                                                examination->pd, &outsider)
+                         : 0;
+        if (result < 0)
+            return out_of_memory(examination);
+        char remedy[64];
+        snprintf(remedy, sizeof remedy, "end process %d first", (int)outsider.pid);
+        if (result > 0 &&
+            recap_refusals_say(examination->refusals, remedy,
+                               "%s, mapped from 0x%llx on, is shared with process %d (%s), "
+                               "which is not part of the checkpoint",
+                               object->mapped->path, (unsigned long long)object->region->start,
+                               (int)outsider.pid, outsider.name) < 0)
+            return out_of_memory(examination);
+    }
+    return 0;
 }
 
 /* Memory that the program had placed on nodes of its choice: where it would go is not kept. */

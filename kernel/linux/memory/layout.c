@@ -103,7 +103,8 @@ static int set_map(struct linux_pd *pd, struct prctl_mm_map *map, const void *au
     return linux_steps_run(&steps, 1, error);
 }
 
-int linux_layout_set(struct linux_pd *pd, const struct recap_value *want, struct recap_error *error)
+int linux_layout_set(struct linux_pd *pd, const struct recap_creation *creation,
+                     const struct recap_value *want, struct recap_error *error)
 {
     const struct recap_value *record = recap_member(want, "layout");
     struct prctl_mm_map map = {0};
@@ -122,7 +123,7 @@ int linux_layout_set(struct linux_pd *pd, const struct recap_value *want, struct
     map.brk = heap;
     map.auxv_size = (uint32_t)length;
     int program, lent = -1;
-    int result = linux_place_open(want, "program", O_RDONLY, &program, error);
+    int result = linux_place_open(pd->kernel, creation, want, "program", O_RDONLY, &program, error);
     if (result < 0)
         return result;
     result = lend(pd, program, &lent, error);

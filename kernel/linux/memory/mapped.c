@@ -1,5 +1,6 @@
 /* mapped.c: where the objects that regions map can be reached. */
 #include "kernel/linux/memory/mapped.h"
+#include "kernel/linux/memory/mappings.h"
 
 #include "kernel/linux/objects/unseen.h"
 
@@ -62,6 +63,24 @@ int linux_mapped_obtain(struct linux_kernel *kernel, const char *kind, uint64_t 
     }
     *badge = inner;
     *mapped = kept;
+    return 0;
+}
+
+int linux_mapped_program(struct linux_kernel *kernel, pid_t pid, const struct stat *status,
+                         const char *path, recap_badge *badge, struct recap_error *error)
+{
+    struct linux_mapped *mapped;
+    uint64_t memory;
+    recap_badge inner;
+    int result = linux_shared_memory_device(&memory, error);
+    if (result == 0)
+        result =
+            linux_mapped_obtain(kernel, status->st_dev == memory ? "shared-memory" : "mapped-file",
+                                status->st_dev, status->st_ino, path, &inner, &mapped, error);
+    if (result < 0)
+        return result;
+    mapped->program = pid;
+    *badge = inner;
     return 0;
 }
 
@@ -168,12 +187,23 @@ static const char *piece_path(const struct linux_mapped_piece *piece, char path[
     return path;
 }
 
+static const char *program_path(pid_t pid, char path[PIECE_PATH])
+{
+    snprintf(path, PIECE_PATH, "/proc/%d/exe", (int)pid);
+    return path;
+}
+
 int linux_mapped_stat(const struct linux_mapped *mapped, struct stat *status)
 {
     char path[PIECE_PATH];
     int result = -ENOENT;
     if (mapped->held) {
         result = stat(linux_home_path(mapped->home, path), status) < 0 ? -errno : 0;
+        if (result == 0 && status->st_ino == mapped->inode)
+            return 0;
+    }
+    if (mapped->program) {
+        result = stat(program_path(mapped->program, path), status) < 0 ? -errno : 0;
         if (result == 0 && status->st_ino == mapped->inode)
             return 0;
     }
@@ -205,6 +235,15 @@ int linux_mapped_reach(struct linux_kernel *kernel, struct linux_mapped *mapped,
     int result = mapped->reached >= 0 ? 0 : -ENOENT;
     if (result < 0 && mapped->held)
         result = reach_held(kernel, mapped, &mapped->reached);
+    if (result < 0 && mapped->program) {
+        char path[PIECE_PATH];
+        int opened;
+        result = linux_unseen_open(kernel, program_path(mapped->program, path), &opened);
+        if (result == 0 && (result = is_it(mapped, opened)) < 0)
+            close(opened);
+        if (result == 0)
+            mapped->reached = opened;
+    }
     if (result < 0 && mapped->piece_count) {
         int other = reach_mapped(kernel, mapped, &mapped->reached);
         result = other == 0 || result == -ENOENT ? other : result;

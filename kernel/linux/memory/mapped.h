@@ -29,6 +29,7 @@ struct linux_mapped {
     /* A selector that holds it, if `held`: then it is reached through that. */
     bool held;
     struct linux_home home;
+    pid_t program;                     /* a process whose program it is, or 0 */
     bool may_write;                    /* of any piece: the file was opened for writing */
     struct linux_mapped_piece *pieces; /* of the latest listing; never empty unless `held` */
     size_t piece_count;
@@ -50,6 +51,9 @@ int linux_mapped_enter(struct linux_kernel *kernel, const char *kind, uint64_t d
 int linux_mapped_obtain(struct linux_kernel *kernel, const char *kind, uint64_t device,
                         uint64_t inode, const char *path, recap_badge *badge,
                         struct linux_mapped **mapped, struct recap_error *error);
+/* The same of the removed file of a process's program, which need not map it. */
+int linux_mapped_program(struct linux_kernel *kernel, pid_t pid, const struct stat *status,
+                         const char *path, recap_badge *badge, struct recap_error *error);
 /* What is kept with the badge of such an object, or NULL. */
 struct linux_mapped *linux_mapped_of(struct linux_kernel *kernel, recap_badge badge);
 /* What stat says of it, through the selector that holds it or a region that maps it. -EPERM: only

@@ -5,6 +5,7 @@
 #include "kernel/linux/objects/file_locks.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/process_file.h"
+#include "kernel/linux/objects/removed_directory.h"
 #include "kernel/linux/objects/status_flags.h"
 
 #include <errno.h>
@@ -34,10 +35,10 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     if (result == 0)
         result = linux_status_flags_describe(description, arena, state, error);
     if (result == 0)
-        result = linux_process_file_locate(kernel, description, arena, &place, &path, error);
+        result = linux_file_locate(kernel, description->link, &description->status, arena, &place,
+                                   &path, error);
     if (result == 0 && place == LINUX_FILE_UNLINKED)
-        result = recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                              "the directory %s has been removed", path);
+        result = linux_removed_directory_held(kernel, description, path, arena, state, error);
     if (result == 0 && place == LINUX_FILE_VIRTUAL)
         result = linux_process_file_identify(description, path, arena, state, error);
     /* Half read, it has to be read on where it stopped, which takes the same entries. */
@@ -52,15 +53,18 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
 static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
                   const struct recap_object *object, recap_badge *badge, struct recap_error *error)
 {
-    (void)creation;
     uint64_t position;
     if (recap_get_hex(object->state, "position", &position) < 0 || position > INT64_MAX)
         return linux_state_damaged(object, "position", error);
     const int flags = O_RDONLY | O_DIRECTORY;
     int fd;
-    int result = linux_process_file_is(object)
-                     ? linux_process_file_open(kernel, object, flags, &fd, error)
-                     : linux_file_open(object, flags, &fd, error);
+    int result;
+    if (linux_process_file_is(object))
+        result = linux_process_file_open(kernel, object, flags, &fd, error);
+    else if (recap_member(object->state, "directory"))
+        result = linux_removed_directory_open(kernel, creation, object, flags, &fd, error);
+    else
+        result = linux_file_open(object, flags, &fd, error);
     if (result < 0)
         return result;
     if (position && lseek(fd, (off_t)position, SEEK_SET) < 0) {

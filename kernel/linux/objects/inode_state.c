@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -137,9 +138,13 @@ int linux_inode_set(const struct recap_object *object, int fd, struct recap_erro
     if (fstat(fd, &now) < 0)
         return recap_fail(error, -errno, "looking at %s", label);
     if ((now.st_uid != (uid_t)uid || now.st_gid != (gid_t)gid) &&
-        chown(path, (uid_t)uid, (gid_t)gid) < 0)
-        return recap_fail(error, -errno, "giving %s to user %lld, group %lld", label,
-                          (long long)uid, (long long)gid);
+        chown(path, (uid_t)uid, (gid_t)gid) < 0) {
+        /* Only root gives files away. What stays with whoever restores it lends them to nobody. */
+        if (errno != EPERM && errno != EINVAL)
+            return recap_fail(error, -errno, "giving %s to user %lld, group %lld", label,
+                              (long long)uid, (long long)gid);
+        mode &= ~(int64_t)(S_ISUID | S_ISGID);
+    }
     int result = set_attributes(object, path, error);
     if (result < 0)
         return result;

@@ -15,7 +15,6 @@ extern const struct linux_kind linux_kind_pipe;
 extern const struct linux_kind linux_kind_unix;
 extern const struct linux_kind linux_kind_tcp;
 extern const struct linux_kind linux_kind_udp;
-extern const struct linux_kind linux_kind_netlink;
 extern const struct linux_kind linux_kind_eventfd;
 extern const struct linux_kind linux_kind_epoll;
 extern const struct linux_kind linux_kind_timerfd;
@@ -26,6 +25,7 @@ extern const struct linux_kind linux_kind_pidfd;
 extern const struct linux_kind linux_kind_ended_process;
 extern const struct linux_kind linux_kind_shared_memory;
 extern const struct linux_kind linux_kind_mapped_file;
+extern const struct linux_kind linux_kind_removed_directory;
 extern const struct linux_kind linux_kind_unknown;
 
 /* A label for any description, from what the kernel calls it (unknown.c). */

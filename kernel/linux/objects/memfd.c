@@ -4,6 +4,7 @@
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/file_locks.h"
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/outside.h"
 #include "kernel/linux/objects/status_flags.h"
 
 #include <errno.h>
@@ -35,6 +36,8 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     struct recap_value *state = recap_record(arena);
     recap_badge file;
     int result = linux_status_flags_describe(description, arena, state, error);
+    if (result == 0)
+        result = linux_outside_refuse(kernel, description, error);
     if (result == 0)
         result =
             linux_shared_memory_held(kernel, (struct linux_home){description->pid, description->fd},

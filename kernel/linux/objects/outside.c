@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum finding { HOLDS = 1, WRITES = 2, WATCHES = 4 };
+enum finding { HOLDS = 1, MAPS = 2, WRITES = 4, WATCHES = 8 };
 
 /* One process has to do with one file. */
 struct found {
@@ -85,7 +85,7 @@ static void add_watches(struct linux_census *census, int directory, const char *
     free(text);
 }
 
-static void add_descriptors(struct linux_census *census, int proc, pid_t pid, bool ours)
+static void add_descriptors(struct linux_census *census, int proc, pid_t pid)
 {
     int fd = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
@@ -102,7 +102,7 @@ static void add_descriptors(struct linux_census *census, int proc, pid_t pid, bo
             continue;
         if (strcmp(link, "anon_inode:inotify") == 0)
             add_watches(census, fd, entry->d_name, pid);
-        else if (!ours && is_removed(link) && fstatat(fd, entry->d_name, &file, 0) == 0 &&
+        else if (is_removed(link) && fstatat(fd, entry->d_name, &file, 0) == 0 &&
                  fstatat(fd, entry->d_name, &way, AT_SYMLINK_NOFOLLOW) == 0)
             add(census, file.st_dev, file.st_ino, pid,
                 HOLDS | (way.st_mode & S_IWUSR ? WRITES : 0));
@@ -121,17 +121,9 @@ static void add_mappings(struct linux_census *census, int proc, pid_t pid)
         const struct linux_mapping *mapping = &theirs.items[i];
         if (mapping->shared && mapping->inode && mapping->name)
             add(census, mapping->device, mapping->inode, pid,
-                HOLDS | (mapping->protection & RECAP_PROT_WRITE ? WRITES : 0));
+                MAPS | (mapping->protection & RECAP_PROT_WRITE ? WRITES : 0));
     }
     linux_mappings_clear(&theirs);
-}
-
-static bool is_ours(const struct linux_kernel *kernel, pid_t pid)
-{
-    const struct linux_pd *pd = kernel->opened;
-    while (pd && pd->pid != pid)
-        pd = pd->next_opened;
-    return pd;
 }
 
 static int by_inode(const void *a, const void *b)
@@ -140,27 +132,33 @@ static int by_inode(const void *a, const void *b)
     return left->inode < right->inode ? -1 : left->inode > right->inode;
 }
 
-static void look_at(struct linux_kernel *kernel, struct linux_census *census, int directory,
-                    const char *name)
+static void look_at(struct linux_census *census, int directory, const char *name)
 {
     pid_t pid = (pid_t)strtol(name, NULL, 10);
-    bool ours = is_ours(kernel, pid);
     int proc = openat(directory, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (proc < 0)
         return;
-    add_descriptors(census, proc, pid, ours);
-    if (!ours)
-        add_mappings(census, proc, pid);
+    add_descriptors(census, proc, pid);
+    add_mappings(census, proc, pid);
     close(proc);
 }
 
-/* A census is good for one look: a second is longer than that takes. */
+static bool is_paused(const struct linux_kernel *kernel)
+{
+    const struct linux_pd *pd = kernel->opened;
+    while (pd && !pd->suspended && !pd->created)
+        pd = pd->next_opened;
+    return pd;
+}
+
+/* A census is good for one look, which takes less than a second, and for the pause that follows. */
 static const struct linux_census *take_census(struct linux_kernel *kernel)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     struct linux_census *census = kernel->census;
-    if (census && census->moment == kernel->moment && now.tv_sec - census->taken <= 1)
+    bool fresh = census && census->moment == kernel->moment && now.tv_sec - census->taken <= 1;
+    if (fresh || (census && is_paused(kernel)))
         return census;
     linux_census_free(census);
     census = kernel->census = calloc(1, sizeof *census);
@@ -171,7 +169,7 @@ static const struct linux_census *take_census(struct linux_kernel *kernel)
     census->taken = now.tv_sec;
     for (struct dirent *entry; directory && (entry = readdir(directory));)
         if (isdigit((unsigned char)entry->d_name[0]) && strtol(entry->d_name, NULL, 10) != getpid())
-            look_at(kernel, census, dirfd(directory), entry->d_name);
+            look_at(census, dirfd(directory), entry->d_name);
     if (directory)
         closedir(directory);
     if (census->failed) {
@@ -198,12 +196,23 @@ static size_t first_of(const struct linux_census *census, uint64_t inode)
     return low;
 }
 
-int linux_outside_shares(struct linux_kernel *kernel, uint64_t device, uint64_t inode, bool changes,
-                         struct linux_outsider *outsider)
+/* Whether a finding is about a process that what is asked about comes back together with. What two
+ * of the PDs map together would come back apart. */
+static bool is_inside(const struct linux_kernel *kernel, const struct found *found,
+                      const struct linux_pd *pd)
 {
-    for (const struct linux_pd *pd = kernel->opened; pd; pd = pd->next_opened)
-        if (pd->suspended || pd->created)
-            return 0;
+    if (pd && found->what & MAPS)
+        return found->pid == pd->pid;
+    for (pd = kernel->opened; pd && pd->pid != found->pid;)
+        pd = pd->next_opened;
+    return pd;
+}
+
+int linux_outside_shares(struct linux_kernel *kernel, uint64_t device, uint64_t inode, bool changes,
+                         const struct linux_pd *pd, struct linux_outsider *outsider)
+{
+    if (is_paused(kernel) && !kernel->census)
+        return 0;
     const struct linux_census *census = take_census(kernel);
     if (!census)
         return -ENOMEM;
@@ -211,7 +220,8 @@ int linux_outside_shares(struct linux_kernel *kernel, uint64_t device, uint64_t 
         const struct found *found = &census->items[i];
         if (found->inode != inode)
             return 0;
-        if (found->device != device || !(found->what & HOLDS) || !(changes || found->what & WRITES))
+        if (found->device != device || !(found->what & (HOLDS | MAPS)) ||
+            !(changes || found->what & WRITES) || is_inside(kernel, found, pd))
             continue;
         char path[32];
         *outsider = (struct linux_outsider){.pid = found->pid};
@@ -223,16 +233,24 @@ int linux_outside_shares(struct linux_kernel *kernel, uint64_t device, uint64_t 
     return 0;
 }
 
-int linux_outside_refuse(struct linux_kernel *kernel, uint64_t device, uint64_t inode, bool changes,
-                         const char *what, struct recap_error *error)
+int linux_outside_refuse(struct linux_kernel *kernel, const struct linux_description *description,
+                         struct recap_error *error)
 {
+    const struct stat *status = &description->status;
+    /* Who has a lock keeps the others from one. */
+    bool changes = !(description->open_flags & O_PATH) &&
+                   (linux_rights_of(description->open_flags) & RECAP_RIGHT_WRITE ||
+                    linux_procfs_field(description->fdinfo, "lock"));
     struct linux_outsider outsider;
-    int result = linux_outside_shares(kernel, device, inode, changes, &outsider);
+    int result =
+        linux_outside_shares(kernel, status->st_dev, status->st_ino, changes, NULL, &outsider);
     if (result <= 0)
-        return result < 0 ? recap_fail(error, result, "looking for who else has %s", what) : 0;
+        return result < 0
+                   ? recap_fail(error, result, "looking for who else has %s", description->link)
+                   : 0;
     return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                         "%s is shared with process %d (%s), which is not part of the checkpoint",
-                        what, (int)outsider.pid, outsider.name);
+                        description->link, (int)outsider.pid, outsider.name);
 }
 
 static bool watched(const struct linux_census *census, const struct stat *file)

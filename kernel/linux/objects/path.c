@@ -3,6 +3,7 @@
 #include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/process_file.h"
+#include "kernel/linux/objects/removed_directory.h"
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/unlinked_file.h"
 
@@ -23,7 +24,8 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     const char *path;
     struct recap_value *state = recap_record(arena);
     object->label = recap_arena_text(arena, description->link);
-    int result = linux_process_file_locate(kernel, description, arena, &place, &path, error);
+    int result = linux_file_locate(kernel, description->link, &description->status, arena, &place,
+                                   &path, error);
     if (result < 0)
         return result;
     if (place == LINUX_FILE_VIRTUAL) {
@@ -35,6 +37,8 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
         result = linux_unlinked_held(kernel, description, &file, error);
         if (result == 0)
             recap_put_object(arena, state, "file", file);
+    } else if (S_ISDIR(description->status.st_mode)) {
+        result = linux_removed_directory_held(kernel, description, path, arena, state, error);
     } else {
         result = recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "%s has been removed", path);
     }
@@ -51,6 +55,8 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
         result = linux_process_file_open(kernel, object, O_PATH, &fd, error);
     else if (recap_member(object->state, "file"))
         result = linux_unlinked_open(kernel, creation, object, O_PATH, &fd, error);
+    else if (recap_member(object->state, "directory"))
+        result = linux_removed_directory_open(kernel, creation, object, O_PATH, &fd, error);
     else
         result = linux_file_open(object, O_PATH, &fd, error);
     return result < 0 ? result : linux_badge_own(kernel, fd, badge, error);

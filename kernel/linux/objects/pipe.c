@@ -7,12 +7,16 @@
 #include "kernel/linux/objects/pipe.h"
 
 #include "kernel/linux/objects/file_identity.h"
+#include "kernel/linux/objects/inode_state.h"
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/nowhere.h"
+#include "kernel/linux/objects/outside.h"
 #include "kernel/linux/objects/status_flags.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -167,6 +171,43 @@ static int describe_content(struct live_pipe *live, int fd, int capacity, bool s
     return 0;
 }
 
+/* Copying what is in a FIFO is reported to who watches it. */
+static int refuse_watched(struct linux_kernel *kernel, const struct live_pipe *live, int fd,
+                          struct recap_error *error)
+{
+    int waiting;
+    struct stat file, directory;
+    if (!live->path || ioctl(fd, FIONREAD, &waiting) < 0 || !waiting || fstat(fd, &file) < 0)
+        return 0;
+    char *above = strdup(live->path);
+    if (!above)
+        return recap_fail(error, -ENOMEM, "looking at a FIFO");
+    char *slash = strrchr(above, '/');
+    slash[slash == above] = '\0';
+    bool seen =
+        linux_outside_watched(kernel, &file, stat(above, &directory) == 0 ? &directory : NULL);
+    free(above);
+    if (!seen)
+        return 0;
+    recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                 "FIFO %s: %d bytes are in it, and those who watch it (inotify) would notice that "
+                 "they are copied",
+                 live->path, waiting);
+    return recap_error_remedy(error, "try again once they have been read");
+}
+
+static int describe_removed(int fd, const char *path, struct recap_arena *arena,
+                            struct recap_value *state, struct recap_error *error)
+{
+    char live[64];
+    struct stat status;
+    snprintf(live, sizeof live, "/proc/self/fd/%d", fd);
+    if (fstat(fd, &status) < 0)
+        return recap_fail(error, -errno, "looking at the removed FIFO %s", path);
+    recap_put_text(arena, state, "removed", path);
+    return linux_inode_describe(arena, state, &status, live, error);
+}
+
 static int describe(struct linux_kernel *kernel, recap_badge badge,
                     const struct linux_description *description, struct recap_arena *arena,
                     struct recap_object *object, struct recap_error *error)
@@ -186,17 +227,18 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
         return recap_fail(error, -errno, "asking for the capacity of a pipe");
     recap_put_number(arena, state, "capacity", capacity);
     if (linux_badge_rights(kernel, live->end) & RECAP_RIGHT_READ)
+        result = refuse_watched(kernel, live, fd, error);
+    if (result == 0 && linux_badge_rights(kernel, live->end) & RECAP_RIGHT_READ)
         result = describe_content(live, fd, capacity, linux_badge_is_still(kernel, live->end),
                                   arena, state, error);
     if (result == 0 && live->path) {
         enum linux_file_place place;
         const char *path;
         result = linux_file_locate(kernel, live->path, &live->status, arena, &place, &path, error);
-        if (result == 0 && place != LINUX_FILE_NAMED)
-            result = recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                                  "FIFO %s: it has been removed", live->path);
-        if (result == 0)
+        if (result == 0 && place == LINUX_FILE_NAMED)
             result = linux_file_identify(arena, state, path, place, LINUX_FILE_SAME, error);
+        else if (result == 0)
+            result = describe_removed(fd, path, arena, state, error);
         recap_put_number(arena, state, "ends",
                          linux_pipe_rights_inside(kernel, live->status.st_ino));
     }
@@ -267,17 +309,42 @@ static int fill(const struct recap_creation *creation, const struct recap_object
     return result < 0 ? recap_fail(error, result, "filling a pipe") : 0;
 }
 
-static int make_ends(const struct recap_object *object, struct made_pipe *made,
-                     struct recap_error *error)
+/* No writer ever where there was none: readers tell that from one that has gone. */
+static int fifo_mode(const struct recap_object *object)
 {
-    int fd, ends[2];
-    if (recap_member(object->state, "path")) {
-        /* No writer ever where there was none: readers tell that from one that has gone. */
-        bool read_only =
-            recap_number_or(object->state, "ends", 0) == RECAP_RIGHT_READ && !object->content;
-        int mode = read_only ? O_RDONLY | O_NONBLOCK : O_RDWR;
-        int result = linux_file_open(object, mode, &fd, error);
-        made->reader = made->writer = fd;
+    bool read_only =
+        recap_number_or(object->state, "ends", 0) == RECAP_RIGHT_READ && !object->content;
+    return read_only ? O_RDONLY | O_NONBLOCK : O_RDWR;
+}
+
+struct nameless {
+    int mode;
+    int fd;
+};
+
+static int make_nameless(void *context)
+{
+    struct nameless *made = context;
+    if (mkfifo("fifo", 0600) < 0)
+        return -errno;
+    made->fd = open("fifo", made->mode | O_CLOEXEC);
+    int result = made->fd < 0 ? -errno : 0;
+    unlink("fifo");
+    return result;
+}
+
+static int make_ends(struct linux_kernel *kernel, const struct recap_object *object,
+                     struct made_pipe *made, struct recap_error *error)
+{
+    int ends[2];
+    bool removed = recap_member(object->state, "removed");
+    if (removed || recap_member(object->state, "path")) {
+        struct nameless fifo = {.mode = fifo_mode(object), .fd = -1};
+        int result = removed ? linux_apart_nowhere(kernel, make_nameless, &fifo)
+                             : linux_file_open(object, fifo.mode, &fifo.fd, error);
+        if (removed && result < 0)
+            recap_fail(error, result, "making a removed FIFO again");
+        made->reader = made->writer = fifo.fd;
         made->reader_taken = made->writer_taken = true; /* ends of it are opened by its name */
         return result;
     }
@@ -298,7 +365,7 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
     struct made_pipe *made = calloc(1, sizeof *made);
     if (!made)
         return recap_fail(error, -ENOMEM, "making a pipe");
-    int result = make_ends(object, made, error);
+    int result = make_ends(kernel, object, made, error);
     if (result < 0) {
         free(made);
         return result;
@@ -321,6 +388,8 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
         const struct timespec times[] = {before.st_atim, before.st_mtim};
         futimens(made->writer, times);
     }
+    if (result == 0 && recap_member(object->state, "removed"))
+        result = linux_inode_set(object, made->writer, error);
     if (result < 0) {
         release_made(made);
         return result;

@@ -1,5 +1,6 @@
 /* pipe_end.c: descriptions that are an end of a pipe or FIFO, or both. */
 #include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/objects/outside.h"
 #include "kernel/linux/objects/pipe.h"
 #include "kernel/linux/objects/status_flags.h"
 
@@ -31,25 +32,54 @@ static int is_widowed(struct linux_kernel *kernel, recap_badge badge, bool *wido
     return 0;
 }
 
+/* Whether it comes back with what is checkpointed. A FIFO is found again by its name, whoever has
+ * it open. Without one it is like a pipe; but a writer may never have come, which is told from one
+ * that is elsewhere by who has it. */
+static int is_inside(struct linux_kernel *kernel, recap_badge badge,
+                     const struct linux_description *description, bool *inside,
+                     struct recap_error *error)
+{
+    const uint32_t both = RECAP_RIGHT_READ | RECAP_RIGHT_WRITE;
+    const struct stat *status = &description->status;
+    bool fifo = description->link[0] == '/';
+    *inside = linux_pipe_rights_inside(kernel, status->st_ino) == both;
+    if (fifo && status->st_nlink) {
+        *inside = true;
+        return 0;
+    }
+    if (!fifo)
+        return *inside ? 0 : is_widowed(kernel, badge, inside, error);
+    struct linux_outsider outsider;
+    int result =
+        linux_outside_shares(kernel, status->st_dev, status->st_ino, true, NULL, &outsider);
+    if (result > 0 && *inside)
+        return recap_refuse(
+            error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+            "%s is also open in process %d (%s), which is not part of the checkpoint",
+            description->link, (int)outsider.pid, outsider.name);
+    if (result < 0)
+        return recap_fail(error, result, "looking for who else has %s", description->link);
+    *inside = result == 0;
+    return 0;
+}
+
 static int describe(struct linux_kernel *kernel, recap_badge badge,
                     const struct linux_description *description, struct recap_arena *arena,
                     struct recap_object *object, struct recap_error *error)
 {
     const uint32_t both = RECAP_RIGHT_READ | RECAP_RIGHT_WRITE;
     struct recap_value *state = recap_record(arena);
-    bool named = description->link[0] == '/', inside;
+    bool inside = false;
     uint32_t own = linux_badge_rights(kernel, badge);
-    int result = linux_status_flags_describe(description, arena, state, error);
-    if (result < 0)
-        return result;
-    /* A FIFO is found again by its name, whoever has it open. */
-    inside = named || linux_pipe_rights_inside(kernel, description->status.st_ino) == both;
-    if (!inside && (result = is_widowed(kernel, badge, &inside, error)) < 0)
-        return result;
     object->label = recap_arena_printf(arena, "%s, %s", description->link,
                                        own == both                ? "both ends"
                                        : own == RECAP_RIGHT_WRITE ? "writing end"
                                                                   : "reading end");
+    int result = linux_status_flags_describe(description, arena, state, error);
+    if (result == 0)
+        result = is_inside(kernel, badge, description, &inside, error);
+    if (result < 0)
+        return result;
     object->external = !inside;
     if (inside) {
         recap_badge pipe;

@@ -5,6 +5,7 @@
 #include "kernel/linux/objects/extents.h"
 #include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/inode_state.h"
+#include "kernel/linux/objects/outside.h"
 #include "kernel/linux/objects/status_flags.h"
 
 #include <errno.h>
@@ -30,18 +31,27 @@ static const char *nearest_directory(struct recap_arena *arena, const char *path
     return NULL;
 }
 
-int linux_unlinked_describe(struct recap_arena *arena, struct recap_value *state, const char *path,
-                            const struct stat *status, const char *live, struct recap_error *error)
+int linux_unlinked_place(struct recap_arena *arena, struct recap_value *state, const char *path,
+                         const struct stat *status, struct recap_error *error)
 {
-    const char *directory = nearest_directory(arena, path, status);
-    if (!directory)
+    const char *above = nearest_directory(arena, path, status);
+    if (!above)
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "%s was removed, and so was every directory above it where it could be "
                             "made again",
                             path);
-    recap_put_number(arena, state, "unlinked", 1);
     recap_put_text(arena, state, "path", path);
-    recap_put_text(arena, state, "directory", directory);
+    recap_put_text(arena, state, "above", above);
+    return 0;
+}
+
+int linux_unlinked_describe(struct recap_arena *arena, struct recap_value *state, const char *path,
+                            const struct stat *status, const char *live, struct recap_error *error)
+{
+    int result = linux_unlinked_place(arena, state, path, status, error);
+    if (result < 0)
+        return result;
+    recap_put_number(arena, state, "unlinked", 1);
     recap_put_hex(arena, state, "size", (uint64_t)status->st_size);
     return linux_inode_describe(arena, state, status, live, error);
 }
@@ -73,10 +83,10 @@ int linux_unlinked_create(const struct recap_creation *creation, const struct re
                           int *fd, struct recap_error *error)
 {
     const struct recap_value *state = object->state;
-    const char *directory = recap_text_or_null(state, "directory");
+    const char *directory = recap_text_or_null(state, "above");
     uint64_t size;
     if (!directory || directory[0] != '/')
-        return linux_state_damaged(object, "directory", error);
+        return linux_state_damaged(object, "above", error);
     if (recap_get_hex(state, "size", &size) < 0 || size > INT64_MAX)
         return linux_state_damaged(object, "size", error);
     __attribute__((cleanup(linux_close_descriptor))) int made = make_nameless(directory);
@@ -100,7 +110,10 @@ int linux_unlinked_held(struct linux_kernel *kernel, const struct linux_descript
 {
     struct linux_mapped *mapped;
     recap_badge inner;
-    int result =
+    int result = linux_outside_refuse(kernel, description, error);
+    if (result < 0)
+        return result;
+    result =
         linux_mapped_obtain(kernel, "mapped-file", description->status.st_dev,
                             description->status.st_ino, description->link, &inner, &mapped, error);
     if (result < 0)

@@ -5,6 +5,10 @@
 
 #include "kernel/linux/linux.h"
 
+/* Writes into a state where what had the name `path` and the status `status` is to be made again.
+ * -EOPNOTSUPP: no directory is left in whose file system that could be. */
+int linux_unlinked_place(struct recap_arena *arena, struct recap_value *state, const char *path,
+                         const struct stat *status, struct recap_error *error);
 /* Writes what the file is to be like into a state. `path` is the name that it had,
  * `live` a link of /proc that leads to it, or NULL. -EOPNOTSUPP: no
  * directory is left in whose file system it could be made again. */

@@ -48,7 +48,8 @@ static int plan_process(struct work *work, size_t thread, struct linux_steps *st
 {
     (void)thread;
     const struct recap_value *want = work->image->attributes;
-    int result = linux_places_set(steps, want, work->have, work->error);
+    int result =
+        linux_places_set(steps, work->pd->kernel, work->creation, want, work->have, work->error);
     if (result == 0)
         result = linux_actions_set(steps, want, work->have, work->error);
     if (result == 0)
@@ -119,7 +120,7 @@ static int set_all(struct work *work)
     size_t threads = work->pd->thread_count;
     int result = linux_session_set(work->pd, work->creation, work->image, want, work->error);
     if (result == 0)
-        result = linux_layout_set(work->pd, want, work->error);
+        result = linux_layout_set(work->pd, work->creation, want, work->error);
     if (result == 0)
         result = each_thread(work, 1, plan_process);
     if (result == 0)
