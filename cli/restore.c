@@ -246,6 +246,10 @@ static int tell(const struct restoration *restoration, const struct arguments *a
         report_note("this user may not choose process ids: process %llu lives in user and PID "
                     "namespaces of its own, where it has its id %llu",
                     pid, (unsigned long long)pd->id);
+    if (recap_linux_proc_is_outside(restoration->session.kernel))
+        report_note(
+            "/proc in that namespace shows the processes outside of it, by other numbers: parts "
+            "of /proc are hidden here, so the kernel permits no other one");
     if (moved)
         report_note("the clocks of this system stand %lld s behind the image's: process %llu lives "
                     "in a time namespace of its own, where they go on from there",

@@ -78,6 +78,7 @@ int recap_linux_open(struct recap_kernel **kernel, struct recap_error *error)
         return recap_fail(error, -ENOMEM, "opening the Linux kernel");
     k->base.ops = &linux_ops;
     k->nowhere = -1;
+    k->own_proc = -1;
     k->badges = linux_badges_new();
     k->release = uname(&names) == 0 ? strdup(names.release) : NULL;
     int groups = getgroups(0, NULL);
@@ -103,6 +104,11 @@ int recap_linux_enter_namespace(struct recap_kernel *kernel, struct recap_error 
 bool recap_linux_in_namespace(const struct recap_kernel *kernel)
 {
     return kernel->ops == &linux_ops && ((const struct linux_kernel *)kernel)->own_namespace;
+}
+
+bool recap_linux_proc_is_outside(const struct recap_kernel *kernel)
+{
+    return kernel->ops == &linux_ops && ((const struct linux_kernel *)kernel)->proc_is_outside;
 }
 
 int64_t recap_linux_clocks_moved(const struct recap_kernel *kernel)

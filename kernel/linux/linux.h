@@ -37,7 +37,9 @@ struct linux_kernel {
     int group_count;
     pid_t namespace_first; /* its first process, which is ours to reap */
     bool namespace_kept;   /* it outlives us */
-    int lifeline;          /* pipe to it */
+    int lifeline;          /* socket to it */
+    int own_proc;          /* its /proc, which is not in its place yet, or -1 */
+    bool proc_is_outside;  /* it could have none */
     /* Set when restore had to enter a time namespace (clocks.c): by how much, and the one before.
      */
     int64_t clocks_moved_ns;

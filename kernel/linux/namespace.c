@@ -1,5 +1,9 @@
 /* namespace.c: restoring into PID and user namespaces of one's own, and their first process.
  *
+ * A PID namespace wants a /proc of its own, in which a process finds itself under its own number,
+ * and that one a mount namespace. We work with the outer numbers until the components start: the
+ * new /proc is made at once, by the first process, but put into its place last.
+ *
  * The first process of a PID namespace ends all others when it ends. Ours learns through a pipe
  * which processes to wait for; when the pipe closes before any was named, the restore did not come
  * to its end, and the namespace goes.
@@ -14,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,12 +52,13 @@ static int separate(struct recap_error *error)
 {
     uid_t user = geteuid();
     gid_t group = getegid();
-    if (unshare(CLONE_NEWPID) == 0)
+    if (unshare(CLONE_NEWPID | CLONE_NEWNS) == 0)
         return 0;
     int code = -errno;
     if (code == -EPERM) {
-        code = unshare(CLONE_NEWUSER | CLONE_NEWPID) == 0 ? linux_namespace_map_ids(user, group)
-                                                          : -errno;
+        code = unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS) == 0
+                   ? linux_namespace_map_ids(user, group)
+                   : -errno;
         if (code == 0)
             return 0;
     }
@@ -86,6 +93,62 @@ static bool watch(int restored, pid_t id)
     return process >= 0 && epoll_ctl(restored, EPOLL_CTL_ADD, process, &end) == 0;
 }
 
+/* A /proc of the caller's PID namespace, mounted nowhere yet; a negative errno where the kernel
+ * permits none: parts of the outer one are hidden, and must stay so. */
+static int make_proc(void)
+{
+    int system = fsopen("proc", FSOPEN_CLOEXEC);
+    if (system < 0)
+        return -errno;
+    int result = fsconfig(system, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ? -errno : 0;
+    if (result == 0) {
+        result = fsmount(system, FSMOUNT_CLOEXEC,
+                         MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+        result = result < 0 ? -errno : result;
+    }
+    close(system);
+    return result;
+}
+
+/* One message, which carries a descriptor if `fd` is one. */
+static int send_proc(int socket, int fd)
+{
+    char byte = 0;
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {0};
+    struct iovec part = {&byte, sizeof byte};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fd >= 0) {
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    }
+    return sendmsg(socket, &message, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+}
+
+/* The descriptor, or -1: there is none. The end of the sender is an end, too. */
+static int receive_proc(int socket)
+{
+    char byte;
+    int fd = -1;
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof fd)];
+    struct iovec part = {&byte, sizeof byte};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    ssize_t got;
+    while ((got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+        ;
+    const struct cmsghdr *header = got == 1 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (header && header->cmsg_type == SCM_RIGHTS)
+        memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    return fd;
+}
+
 /* The first process of the namespace. Orphans are reaped by the kernel. */
 __attribute__((noreturn)) static void be_first(int orders)
 {
@@ -96,8 +159,11 @@ __attribute__((noreturn)) static void be_first(int orders)
     syscall(SYS_close_range, 1, ~0U, 0);
     setsid();
     int restored = epoll_create1(0);
-    if (chdir("/") != 0 || restored < 0)
+    int proc = make_proc();
+    if (chdir("/") != 0 || restored < 0 || send_proc(0, proc) < 0)
         _exit(1);
+    if (proc >= 0)
+        close(proc);
     size_t count = 0;
     pid_t id;
     ssize_t got;
@@ -120,7 +186,7 @@ int linux_namespace_enter(struct linux_kernel *kernel, struct recap_error *error
     int ends[2];
     if (kernel->own_namespace)
         return 0;
-    if (pipe2(ends, O_CLOEXEC) != 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         return recap_fail(error, -errno, "entering namespaces of our own");
     int code = separate(error);
     pid_t first = code == 0 ? fork() : -1;
@@ -137,6 +203,21 @@ int linux_namespace_enter(struct linux_kernel *kernel, struct recap_error *error
     kernel->own_namespace = true;
     kernel->lifeline = ends[1];
     kernel->namespace_first = first;
+    kernel->own_proc = receive_proc(ends[1]);
+    kernel->proc_is_outside = kernel->own_proc < 0;
+    return 0;
+}
+
+int linux_namespace_show_proc(struct linux_kernel *kernel, struct recap_error *error)
+{
+    if (kernel->own_proc < 0)
+        return 0;
+    /* Those with whom the outer /proc is shared must not see it change. */
+    if (mount(NULL, "/proc", NULL, MS_SLAVE, NULL) < 0 ||
+        move_mount(kernel->own_proc, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return recap_fail(error, -errno, "mounting a /proc of the namespace's own");
+    close(kernel->own_proc);
+    kernel->own_proc = -1;
     return 0;
 }
 
@@ -155,6 +236,9 @@ void linux_namespace_leave(struct linux_kernel *kernel)
     if (!kernel->own_namespace)
         return;
     close(kernel->lifeline);
+    if (kernel->own_proc >= 0)
+        close(kernel->own_proc);
+    kernel->own_proc = -1;
     if (!kernel->namespace_kept)
         waitpid(kernel->namespace_first, NULL, 0);
     kernel->own_namespace = false;

@@ -10,6 +10,9 @@ int linux_namespace_enter(struct linux_kernel *kernel, struct recap_error *error
 /* The namespace outlives us from now on, for as long as the process `id` (in it) or what it leaves
  * behind lives. Without this it ends with us. Does nothing outside of such a namespace. */
 int linux_namespace_keep(struct linux_kernel *kernel, pid_t id, struct recap_error *error);
+/* Puts the namespace's own /proc into the place of the outer one, where there is one: /proc/PID is
+ * then by the inner numbers, for us too. Does nothing the second time. */
+int linux_namespace_show_proc(struct linux_kernel *kernel, struct recap_error *error);
 /* Ends a namespace that nobody has to keep. */
 void linux_namespace_leave(struct linux_kernel *kernel);
 /* For one that has just entered a user namespace of its own: user and group stand for themselves in

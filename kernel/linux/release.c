@@ -55,6 +55,8 @@ int linux_start(struct linux_pd *pd, struct recap_error *error)
     for (size_t i = 0; code == 0 && i < pd->thread_count; i++)
         code = set_registers(&pd->threads[i], error);
     if (code == 0)
+        code = linux_namespace_show_proc(pd->kernel, error);
+    if (code == 0)
         code = linux_namespace_keep(pd->kernel, pd->vpid, error);
     for (size_t i = pd->thread_count; code == 0 && i-- > 0;)
         code = spare(&pd->threads[i], error);

@@ -114,7 +114,7 @@ class Stage:
     def restored_processes(self, expected):
         """Processes that came about, once those that are about to end have done so."""
         if not expected:
-            world.leftovers(self.known)
+            world.leftovers(self.known, patience=2)  # one may well have come to stay
         world.reap()
         return [pid for pid in sorted(world.processes() - self.known)
                 if world.read(f"/proc/{pid}/comm").strip() == "fault-target"]

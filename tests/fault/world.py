@@ -189,12 +189,12 @@ def surroundings(*folders):
     }
 
 
-def leftovers(known):
+def leftovers(known, patience=PATIENCE):
     """Processes beside `known`, once those that are about to end have done so; as text."""
     def others():
         reap()
         return processes() - known
-    end = time.monotonic() + 2
+    end = time.monotonic() + patience
     while others() and time.monotonic() < end:
         time.sleep(0.001)
     return " ".join(f"{pid} ({read(f'/proc/{pid}/comm').strip()})" for pid in sorted(others()))

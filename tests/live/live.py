@@ -199,6 +199,12 @@ class Live:
         self.started.add(process.pid)
         return process.pid
 
+    def start_sleeper(self, **more):
+        """A program that sleeps, once it does."""
+        pid = self.start(["sleep", "100000"], **more)
+        wait_for(lambda: state(pid) == "S", "a program does not start")
+        return pid
+
     def start_core(self, *options, name="core", **more):
         """A core that listens on a socket in the test's folder. Its address."""
         path = self.path(name)
@@ -254,13 +260,18 @@ def command_line(pid):
         return ""
 
 
-def alive(pid):
-    """Whether a process exists and is no zombie."""
+def state(pid):
+    """The letter that /proc has for it, "X" if there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rsplit(b")", 1)[1].split()[0] not in (b"Z", b"X")
+            return file.read().rsplit(b")", 1)[1].split()[0].decode()
     except OSError:
-        return False
+        return "X"
+
+
+def alive(pid):
+    """Whether a process exists and is no zombie."""
+    return state(pid) not in ("Z", "X")
 
 
 def wait_for(condition, otherwise, seconds=10):

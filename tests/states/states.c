@@ -22,8 +22,8 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const struct family process_family, threads_family;
-static const struct family *const families[] = {&process_family, &threads_family};
+extern const struct family process_family, sockets_family, threads_family;
+static const struct family *const families[] = {&process_family, &sockets_family, &threads_family};
 
 enum { FAMILIES = sizeof families / sizeof *families };
 

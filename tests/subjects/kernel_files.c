@@ -33,9 +33,20 @@ static long number_in(const char *status)
     return line ? strtol(line + 5, NULL, 10) : 0;
 }
 
+/* Whether a process finds itself by its number in `proc`, a directory that is open or AT_FDCWD. */
+static void check_self(int proc, const char *self)
+{
+    char link[32] = "", path[64];
+    subject_check(readlinkat(proc, self, link, sizeof link - 1) > 0, "no %s: %m", self);
+    subject_check(atoi(link) == getpid(), "%s is %s of process %d", self, link, (int)getpid());
+    snprintf(path, sizeof path, "%.*s%d/stat", (int)(strlen(self) - 4), self, (int)getpid());
+    subject_check(faccessat(proc, path, R_OK, 0) == 0, "no %s: %m", path);
+}
+
 int main(void)
 {
-    int fds[COUNT];
+    int fds[COUNT], proc = open("/proc", O_RDONLY | O_DIRECTORY);
+    subject_need(proc >= 0, "opening /proc: %m");
     static char text[1 << 16];
     for (int i = 0; i < COUNT; i++) {
         fds[i] = open(files[i].path, O_RDONLY);
@@ -62,5 +73,7 @@ int main(void)
                           number_in(text), number_in(now));
         }
     }
+    check_self(AT_FDCWD, "/proc/self");
+    check_self(proc, "self");
     return subject_done();
 }

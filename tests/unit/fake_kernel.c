@@ -202,7 +202,8 @@ static int label(struct recap_kernel *kernel, recap_badge badge, struct recap_ar
                  const char **text, struct recap_error *error)
 {
     (void)arena;
-    (void)error;
+    if (!badge || badge > FAKE_OBJECTS)
+        return recap_fail(error, -EBADF, "labelling an object");
     *text = fake(kernel)->objects[badge - 1].kind;
     return 0;
 }

@@ -248,9 +248,10 @@ void host_threads(struct host_board *board)
 /* Fills every register and the flags, spends time without changing any but rcx, and compares. */
 static uint64_t registers_hold(uint64_t flags)
 {
-    uint64_t good, after;
-    static uint64_t vector[4] = {0x0123456789abcdef, 0xfedcba9876543210, 0x1122334455667788,
-                                 0x99aabbccddeeff00};
+    uint64_t good, after, given = flags;
+    static const uint64_t vector[4] = {0x0123456789abcdef, 0xfedcba9876543210, 0x1122334455667788,
+                                       0x99aabbccddeeff00};
+    const uint64_t *at = vector;
     __asm__ volatile("lea -128(%%rsp), %%rsp\n\t" /* beyond the red zone */
                      "push %%rbp\n\t"
                      "movdqu (%[v]), %%xmm7\n\t"
@@ -301,8 +302,8 @@ static uint64_t registers_hold(uint64_t flags)
                      "add %%rsi, %%rax\n\t"
                      "pop %%rbp\n\t"
                      "lea 128(%%rsp), %%rsp"
-                     : "=a"(good), "=&d"(after)
-                     : [v] "c"(vector), [f] "S"(flags)
+                     : "=a"(good), "=&d"(after), [v] "+c"(at), [f] "+S"(given)
+                     :
                      : "rbx", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm7",
                        "xmm15", "cc", "memory");
     return good + (after ^ flags);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
-#include <linux/netlink.h>
 #include <linux/perf_event.h>
 #include <mqueue.h>
 #include <setjmp.h>
@@ -41,11 +40,6 @@ static int open_perf_event(void)
                                          .config = PERF_COUNT_SW_TASK_CLOCK,
                                          .exclude_kernel = 1};
     return (int)syscall(SYS_perf_event_open, &attributes, 0, -1, -1, 0);
-}
-
-static int open_netlink(void)
-{
-    return socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
 }
 
 static int open_packet(void)
@@ -161,7 +155,7 @@ static const struct {
     {open_io_uring, "io_uring"},
     {open_userfaultfd, "userfaultfd"},
     {open_perf_event, "perf event"},
-    {open_netlink, "netlink socket"},
+
     {open_packet, "packet socket"},
     {open_raw, "raw socket"},
     {open_namespace, "network namespace"},

@@ -35,8 +35,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     if (result == 0)
         result = linux_status_flags_describe(description, arena, state, error);
     if (result == 0)
-        result = linux_file_locate(kernel, description->link, &description->status, arena, &place,
-                                   &path, error);
+        result = linux_process_file_locate(kernel, description, arena, &place, &path, error);
     if (result == 0 && place == LINUX_FILE_UNLINKED)
         result = linux_removed_directory_held(kernel, description, path, arena, state, error);
     if (result == 0 && place == LINUX_FILE_VIRTUAL)

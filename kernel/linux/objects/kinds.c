@@ -18,6 +18,7 @@ static const struct linux_kind *const kinds[] = {
     &linux_kind_unix,
     &linux_kind_tcp,
     &linux_kind_udp,
+    &linux_kind_netlink,
     &linux_kind_eventfd,
     &linux_kind_epoll,
     &linux_kind_timerfd,

@@ -15,6 +15,7 @@ extern const struct linux_kind linux_kind_pipe;
 extern const struct linux_kind linux_kind_unix;
 extern const struct linux_kind linux_kind_tcp;
 extern const struct linux_kind linux_kind_udp;
+extern const struct linux_kind linux_kind_netlink;
 extern const struct linux_kind linux_kind_eventfd;
 extern const struct linux_kind linux_kind_epoll;
 extern const struct linux_kind linux_kind_timerfd;

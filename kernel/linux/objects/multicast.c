@@ -14,11 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SOURCES = 256 };
-
 static void free_filter(struct group_filter **filter)
 {
     free(*filter);
+}
+
+/* A socket of IPv6 can join groups of either. */
+static const char *list_of(int family)
+{
+    return family == AF_INET ? "groups" : "groups6";
 }
 
 struct membership {
@@ -31,24 +35,46 @@ static int level_of(int family)
     return family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
 }
 
+/* The socket's filter of a group, which the caller frees: NULL and 0 when it is no member. The
+ * kernel says how many sources there are, however few it had room for. */
+static int read_filter(int fd, int family, const struct membership *one,
+                       struct group_filter **filter)
+{
+    enum { FIRST_ROOM = 16 };
+    for (uint32_t room = FIRST_ROOM;;) {
+        socklen_t size = (socklen_t)GROUP_FILTER_SIZE(room);
+        struct group_filter *found = calloc(1, size);
+        if (!found)
+            return -ENOMEM;
+        found->gf_interface = one->interface;
+        found->gf_group = one->group;
+        found->gf_numsrc = room;
+        if (getsockopt(fd, level_of(family), MCAST_MSFILTER, found, &size) < 0) {
+            free(found);
+            *filter = NULL;
+            return 0;
+        }
+        if (found->gf_numsrc <= room) {
+            *filter = found;
+            return 0;
+        }
+        room = found->gf_numsrc;
+        free(found);
+    }
+}
+
 static int describe_membership(int fd, int family, const struct membership *one,
                                struct recap_arena *arena, struct recap_value *state,
                                struct recap_value **list, struct recap_error *error)
 {
-    socklen_t size = GROUP_FILTER_SIZE(MOST_SOURCES);
-    __attribute__((cleanup(free_filter))) struct group_filter *filter = calloc(1, size);
+    __attribute__((cleanup(free_filter))) struct group_filter *filter = NULL;
+    int result = read_filter(fd, family, one, &filter);
+    if (result < 0)
+        return recap_fail(error, result, "reading the groups of a socket");
     if (!filter)
-        return recap_fail(error, -ENOMEM, "reading the groups of a socket");
-    filter->gf_interface = one->interface;
-    filter->gf_group = one->group;
-    filter->gf_numsrc = MOST_SOURCES;
-    if (getsockopt(fd, level_of(family), MCAST_MSFILTER, filter, &size) < 0)
-        return 0; /* not a member */
-    if (filter->gf_numsrc > MOST_SOURCES)
-        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                            "the socket filters %u sources of a group", filter->gf_numsrc);
+        return 0;
     if (!*list)
-        *list = recap_put_list(arena, state, "groups");
+        *list = recap_put_list(arena, state, list_of(family));
     struct recap_value *record = recap_put_record(arena, *list, NULL);
     recap_put_number(arena, record, "interface", one->interface);
     linux_inet_put(arena, record, "group", &one->group);
@@ -88,8 +114,8 @@ static bool parse_six(const char *line, struct membership *one)
     return true;
 }
 
-int linux_multicast_describe(int fd, int family, struct recap_arena *arena,
-                             struct recap_value *state, struct recap_error *error)
+static int describe_groups(int fd, int family, struct recap_arena *arena, struct recap_value *state,
+                           struct recap_error *error)
 {
     const char *path = family == AF_INET ? "/proc/self/net/igmp" : "/proc/self/net/igmp6";
     char *text;
@@ -109,6 +135,14 @@ int linux_multicast_describe(int fd, int family, struct recap_arena *arena,
     return result;
 }
 
+int linux_multicast_describe(int fd, int family, struct recap_arena *arena,
+                             struct recap_value *state, struct recap_error *error)
+{
+    int result = describe_groups(fd, AF_INET, arena, state, error);
+    return result == 0 && family == AF_INET6 ? describe_groups(fd, AF_INET6, arena, state, error)
+                                             : result;
+}
+
 static int join(int fd, int family, const struct recap_object *object,
                 const struct recap_value *record, struct recap_error *error)
 {
@@ -118,8 +152,10 @@ static int join(int fd, int family, const struct recap_object *object,
     for (const struct recap_value *v = sources; v; v = v->next)
         count++;
     __attribute__((cleanup(free_filter))) struct group_filter *filter =
-        count <= MOST_SOURCES ? calloc(1, GROUP_FILTER_SIZE(count + 1)) : NULL;
-    if (!filter || recap_get_number(record, "interface", &interface) < 0 || interface < 0 ||
+        calloc(1, GROUP_FILTER_SIZE(count + 1));
+    if (!filter)
+        return recap_fail(error, -ENOMEM, "joining a multicast group");
+    if (recap_get_number(record, "interface", &interface) < 0 || interface < 0 ||
         interface > UINT32_MAX || linux_inet_get(record, "group", family, &filter->gf_group) <= 0)
         return linux_state_damaged(object, "groups", error);
     struct group_req request = {.gr_interface = (uint32_t)interface, .gr_group = filter->gf_group};
@@ -142,8 +178,12 @@ int linux_multicast_join(int fd, int family, const struct recap_object *object,
                          struct recap_error *error)
 {
     int result = 0;
-    for (const struct recap_value *v = recap_items(object->state, "groups"); v && result == 0;
-         v = v->next)
-        result = join(fd, family, object, v, error);
+    for (const struct recap_value *v = recap_items(object->state, list_of(AF_INET));
+         v && result == 0; v = v->next)
+        result = join(fd, AF_INET, object, v, error);
+    const struct recap_value *six =
+        family == AF_INET6 ? recap_items(object->state, list_of(AF_INET6)) : NULL;
+    for (const struct recap_value *v = six; v && result == 0; v = v->next)
+        result = join(fd, AF_INET6, object, v, error);
     return result;
 }

@@ -24,8 +24,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     const char *path;
     struct recap_value *state = recap_record(arena);
     object->label = recap_arena_text(arena, description->link);
-    int result = linux_file_locate(kernel, description->link, &description->status, arena, &place,
-                                   &path, error);
+    int result = linux_process_file_locate(kernel, description, arena, &place, &path, error);
     if (result < 0)
         return result;
     if (place == LINUX_FILE_VIRTUAL) {

@@ -53,8 +53,7 @@ static int describe_place(struct linux_kernel *kernel, const struct linux_descri
     const char *path;
     int result = description->status.st_nlink == 0 ? refuse_disguise(description, error) : 0;
     if (result == 0)
-        result = linux_file_locate(kernel, description->link, &description->status, arena, &place,
-                                   &path, error);
+        result = linux_process_file_locate(kernel, description, arena, &place, &path, error);
     if (result == -EOPNOTSUPP && refuse_disguise(description, NULL) < 0)
         return refuse_disguise(description, error);
     if (result < 0)
@@ -66,11 +65,11 @@ static int describe_place(struct linux_kernel *kernel, const struct linux_descri
             recap_put_object(arena, state, "file", file);
         return result;
     }
+    if (place == LINUX_FILE_VIRTUAL)
+        return linux_process_file_identify(description, path, arena, state, error);
     result = linux_file_accessible(path, (int)description->open_flags, error);
     if (result < 0)
         return result;
-    if (place == LINUX_FILE_VIRTUAL)
-        return linux_process_file_identify(description, path, arena, state, error);
     return linux_file_identify(arena, state, path, place, LINUX_FILE_UNCHANGED, error);
 }
 

@@ -27,8 +27,7 @@ static const struct linux_socket_option headers[] = {
 
 enum {
     HEADERS = sizeof headers / sizeof *headers,
-    LARGEST_HEADER = 2048,   /* its length is one byte that counts 8 bytes, without the first 8 */
-    LARGEST_SEGMENT = 32767, /* that TCP_MAXSEG can ask for */
+    LARGEST_HEADER = 2048, /* its length is one byte that counts 8 bytes, without the first 8 */
 };
 
 static void put(struct recap_arena *arena, struct recap_value *options,
@@ -82,16 +81,25 @@ static int describe_headers(int fd, const struct linux_socket_shape *shape,
     return 0;
 }
 
-/* What the kernel decides until it is told: the sizes of TCP's buffers, and of the segments of a
- * connection that has ended. */
-static bool left_to_kernel(const struct linux_socket_option *option,
+/* TCP_MAXSEG reads as the kernel's own size of segments until it is set: what a former connection,
+ * or the options of IP, made of it. */
+static bool is_own_size(int fd, const struct linux_socket_value *value)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_snd_mss == (uint32_t)linux_socket_value_number(value);
+}
+
+/* What the kernel decides until it is told. */
+static bool left_to_kernel(int fd, const struct linux_socket_option *option,
                            const struct linux_socket_shape *shape,
                            const struct linux_socket_value *value, int locked)
 {
     if (shape->protocol != IPPROTO_TCP)
         return false;
     if (option->level == IPPROTO_TCP)
-        return option->number == TCP_MAXSEG && linux_socket_value_number(value) > LARGEST_SEGMENT;
+        return option->number == TCP_MAXSEG && is_own_size(fd, value);
     return option->level == SOL_SOCKET &&
            ((option->number == SO_SNDBUF && !(locked & SOCK_SNDBUF_LOCK)) ||
             (option->number == SO_RCVBUF && !(locked & SOCK_RCVBUF_LOCK)));
@@ -125,7 +133,7 @@ static int find_kept(int fd, const struct linux_socket_shape *shape,
         if (!values[i].known)
             return refuse_option(option, values[i].code, error);
         kept[i] = !linux_socket_value_equal(&values[i], &usual[i]) &&
-                  !left_to_kernel(option, shape, &values[i], locked);
+                  !left_to_kernel(fd, option, shape, &values[i], locked);
         if (kept[i] && (option->rule & LINUX_OPTION_REFUSED))
             return refuse_option(option, 0, error);
     }

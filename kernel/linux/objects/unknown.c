@@ -46,7 +46,6 @@ static const struct name anonymous[] = {
 };
 
 static const struct name protocols[] = {
-    {"NETLINK", "netlink socket", "what it subscribed to and has queued cannot be read"},
     {"PACKET", "packet socket", "its filters and rings cannot be read"},
     {"RAWv6", "raw socket (IPv6)", NULL},
     {"RAW", "raw socket", NULL},

@@ -21,6 +21,10 @@ int linux_examine_semaphores(struct linux_examine *examine);
 /* examine_relatives.c: children, and processes that share memory or descriptors with it. */
 int linux_examine_relatives(struct linux_examine *examine);
 
+/* Whether everything is mounted where the process is as it is mounted here, but for a /proc of its
+ * own (same_mounts.c). */
+bool linux_examine_same_mounts(const struct linux_pd *pd);
+
 /* examine.c, for those: what a process or thread calls itself (empty if that cannot be read); the
  * number after a field of a status text, 0 without one. */
 enum { LINUX_NAME_ROOM = 64 };

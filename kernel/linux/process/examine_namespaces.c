@@ -41,6 +41,14 @@ static bool keeps_numbers(int proc, const char *map)
     return true;
 }
 
+/* What was restored into a PID namespace has a mount namespace for that one's /proc. */
+static bool is_restored_so(const struct linux_pd *pd, const char *file)
+{
+    return strcmp(file, "ns/mnt") == 0 &&
+           !same_link(pd->proc, "ns/pid", AT_FDCWD, "/proc/self/ns/pid") &&
+           linux_examine_same_mounts(pd);
+}
+
 int linux_examine_namespaces(struct linux_examine *examine)
 {
     const struct linux_pd *pd = examine->pd;
@@ -48,7 +56,8 @@ int linux_examine_namespaces(struct linux_examine *examine)
     for (size_t i = 0; result == 0 && i < sizeof namespaces / sizeof *namespaces; i++) {
         char own[32];
         snprintf(own, sizeof own, "/proc/self/%s", namespaces[i].file);
-        if (!same_link(pd->proc, namespaces[i].file, AT_FDCWD, own))
+        if (!same_link(pd->proc, namespaces[i].file, AT_FDCWD, own) &&
+            !is_restored_so(pd, namespaces[i].file))
             result = recap_refusals_say(
                 examine->refusals, "run recap inside that namespace (nsenter)",
                 "process %d is in another %s namespace", (int)pd->pid, namespaces[i].name);
