@@ -184,4 +184,10 @@ struct epoll_params {
 #define TCP_DELACK_MAX_US 46
 #endif
 
+#ifndef PR_FUTEX_HASH /* 6.16 */
+#define PR_FUTEX_HASH 78
+#define PR_FUTEX_HASH_SET_SLOTS 1
+#define PR_FUTEX_HASH_GET_SLOTS 2
+#endif
+
 #endif

@@ -239,6 +239,19 @@ void linux_barriers_record(const struct linux_reading *reading, const struct lin
                            struct recap_value *state);
 void linux_barriers_set(struct linux_steps *steps, const struct recap_value *want);
 
+/* --- process/segments.c (process): the local descriptor table ----------------------------------
+ */
+
+struct linux_segments {
+    size_t any_call;
+};
+
+void linux_segments_ask(const struct linux_reading *reading, struct linux_segments *asked);
+int linux_segments_record(const struct linux_reading *reading, const struct linux_segments *asked,
+                          struct recap_value *state, struct recap_error *error);
+int linux_segments_set(struct linux_steps *steps, const struct recap_value *want,
+                       struct recap_error *error);
+
 /* --- process/session.c (process) -------------------------------------------------------------- */
 
 int linux_session_record(const struct linux_reading *reading, const char *stat,

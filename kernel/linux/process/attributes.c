@@ -17,6 +17,7 @@ struct work {
     struct linux_limits limits;
     struct linux_layout layout;
     struct linux_barriers barriers;
+    struct linux_segments segments;
 };
 
 static void clear_work(struct work *work)
@@ -36,6 +37,7 @@ static int ask(struct work *work, struct recap_error *error)
     linux_actions_ask(reading, &work->actions);
     linux_layout_ask(reading, &work->layout);
     linux_barriers_ask(reading, &work->barriers);
+    linux_segments_ask(reading, &work->segments);
     linux_limits_ask(reading, &work->limits);
     return linux_timers_ask(reading, &work->timers, error);
 }
@@ -55,6 +57,8 @@ static int record(struct work *work, struct recap_value *state, struct recap_err
     linux_actions_record(reading, &work->actions, state);
     linux_barriers_record(reading, &work->barriers, state);
     int result = linux_pending_record(reading, true, state, error);
+    if (result == 0)
+        result = linux_segments_record(reading, &work->segments, state, error);
     if (result == 0)
         result = linux_timers_record(reading, &work->timers, state, error);
     if (result == 0)

@@ -54,6 +54,8 @@ static int plan_process(struct work *work, size_t thread, struct linux_steps *st
         result = linux_actions_set(steps, want, work->have, work->error);
     if (result == 0)
         result = linux_traits_set(steps, LINUX_TRAIT_PROCESS, want, work->have, work->error);
+    if (result == 0)
+        result = linux_segments_set(steps, want, work->error);
     linux_barriers_set(steps, want);
     return result;
 }

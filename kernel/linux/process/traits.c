@@ -6,6 +6,7 @@
 #include "kernel/linux/abi.h"
 #include "kernel/linux/concerns.h"
 
+#include <asm/prctl.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -16,6 +17,7 @@ enum answer {
     AS_SPECULATION, /* the result: what may be done in bit 0, the state above it */
     AS_INT,         /* through the pointer in the second argument */
     AS_WORD,
+    AS_FLAGS, /* the result: whether in bit 0, flags above it, which are set by one more argument */
 };
 
 struct trait {
@@ -67,6 +69,15 @@ static const struct trait traits[] = {
      {PR_MCE_KILL, PR_MCE_KILL_SET},
      2,
      PR_MCE_KILL_DEFAULT},
+    {"processor_identifies",
+     LINUX_TRAIT_THREAD,
+     AS_RESULT,
+     SYS_arch_prctl,
+     {ARCH_GET_CPUID},
+     SYS_arch_prctl,
+     {ARCH_SET_CPUID},
+     1,
+     1},
     {"io_flusher",
      LINUX_TRAIT_THREAD,
      AS_RESULT,
@@ -123,7 +134,7 @@ static const struct trait traits[] = {
      0},
     {"huge_pages_disabled",
      LINUX_TRAIT_PROCESS,
-     AS_RESULT,
+     AS_FLAGS,
      SYS_prctl,
      {PR_GET_THP_DISABLE},
      SYS_prctl,
@@ -147,6 +158,15 @@ static const struct trait traits[] = {
      SYS_prctl,
      {PR_SET_MDWE},
      1,
+     0},
+    {"futex_hash",
+     LINUX_TRAIT_PROCESS,
+     AS_RESULT,
+     SYS_prctl,
+     {PR_FUTEX_HASH, PR_FUTEX_HASH_GET_SLOTS},
+     SYS_prctl,
+     {PR_FUTEX_HASH, PR_FUTEX_HASH_SET_SLOTS},
+     2,
      0},
     {"personality",
      LINUX_TRAIT_PROCESS,
@@ -211,6 +231,7 @@ static int64_t answer_of(const struct linux_batch *batch, const struct trait *t,
     int small;
     switch (t->answer) {
     case AS_RESULT:
+    case AS_FLAGS:
         break;
     case AS_SPECULATION:
         value = result & ~(int64_t)PR_SPEC_PRCTL;
@@ -258,7 +279,9 @@ static size_t append_set(struct linux_steps *steps, const struct trait *t, int64
     uint64_t arguments[6] = {0};
     size_t count = t->set_count;
     memcpy(arguments, t->set_arguments, count * sizeof *arguments);
-    arguments[count] = (uint64_t)value;
+    arguments[count] = t->answer == AS_FLAGS ? (uint64_t)value & 1 : (uint64_t)value;
+    if (t->answer == AS_FLAGS)
+        arguments[count + 1] = (uint64_t)value & ~(uint64_t)1;
     return linux_steps_append(steps, t->name, t->set, arguments);
 }
 
