@@ -2,6 +2,8 @@
  * is connected by TCP is refused by name. */
 #include "remake.h"
 
+#include "kernel/linux/objects/inet_diag.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +13,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -587,6 +590,48 @@ static void test_tcp_sockets_that_share_a_port(void **state)
     remake_free(&remake);
 }
 
+/* Keys of listening sockets for peers of either family. */
+static void test_keys_of_listeners(void **state)
+{
+    (void)state;
+    static const char *const peers[][2] = {
+        {"127.0.0.2", NULL}, {"::2", "::ffff:127.0.0.3"}, {NULL, "::ffff:127.0.0.4"}};
+    for (size_t place = 0; place < sizeof places / sizeof *places; place++) {
+        struct remake remake;
+        struct sockaddr_storage at = local(places[place].family, places[place].address);
+        socklen_t size = sizeof at;
+        int fd = socket(places[place].family, SOCK_STREAM, 0);
+        struct stat status;
+        void *before = NULL, *after = NULL;
+        size_t length = 0, now = 0;
+        assert_int_equal(bind(fd, (struct sockaddr *)&at, length_of(&at)), 0);
+        assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+        for (size_t i = 0; i < 2; i++) {
+            struct tcp_md5sig key = {.tcpm_keylen = 6, .tcpm_key = "secret"};
+            if (!peers[place][i])
+                continue;
+            key.tcpm_addr = local(places[place].family, peers[place][i]);
+            if (setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof key) < 0) {
+                close(fd);
+                skip(); /* a kernel without them */
+            }
+        }
+        listen(fd, 5);
+        assert_int_equal(fstat(fd, &status), 0);
+        assert_int_equal(linux_inet_diag_keys(&at, (uint32_t)status.st_ino, &before, &length), 0);
+        remake_all(&remake, &fd, 1);
+        assert_int_equal(fstat(fd, &status), 0);
+        assert_int_equal(linux_inet_diag_keys(&at, (uint32_t)status.st_ino, &after, &now), 0);
+        assert_int_equal(now, length);
+        assert_true(length > 0 || geteuid() != 0);
+        assert_memory_equal(before ? before : "", after ? after : "", length);
+        free(before);
+        free(after);
+        close(fd);
+        remake_free(&remake);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -601,6 +646,7 @@ int main(void)
         cmocka_unit_test(test_udp_with_something_under_way),
         cmocka_unit_test(test_tcp_connections_that_have_ended),
         cmocka_unit_test(test_tcp_sockets_that_share_a_port),
+        cmocka_unit_test(test_keys_of_listeners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,8 @@
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,7 +27,19 @@ static void put_address(const struct sockaddr_storage *address, __be16 *port, __
         memcpy(into, &((const struct sockaddr_in6 *)address)->sin6_addr, sizeof(struct in6_addr));
 }
 
-static int parse(const struct nlmsghdr *header, struct linux_inet_diag *found)
+/* Which extension has to be asked for. */
+enum { KEYS_COME_WITH = 1 << (INET_DIAG_INFO - 1) };
+
+/* What an answer is read into; keys only if somebody wants to have them. */
+struct answer {
+    struct linux_inet_diag *found;
+    bool wants_keys;
+    void *keys;
+    size_t length;
+};
+
+static int parse(const struct nlmsghdr *header, struct linux_inet_diag *found,
+                 const struct rtattr **keys)
 {
     const struct inet_diag_msg *message = NLMSG_DATA(header);
     if (header->nlmsg_len < NLMSG_LENGTH(sizeof *message))
@@ -37,7 +51,7 @@ static int parse(const struct nlmsghdr *header, struct linux_inet_diag *found)
         if (attribute->rta_type == INET_DIAG_SHUTDOWN && RTA_PAYLOAD(attribute) >= 1)
             found->shutdown = *(const uint8_t *)RTA_DATA(attribute);
         if (attribute->rta_type == INET_DIAG_MD5SIG && RTA_PAYLOAD(attribute) > 0)
-            found->signs = true;
+            *keys = attribute;
     }
     return 0;
 }
@@ -59,41 +73,83 @@ static int ask(struct request *request)
     return fd;
 }
 
-/* One part of an answer: 1 when it was the last, with the socket in `found` if `inode` is its own
- * (0: any). */
-static int take(int fd, uint32_t inode, struct linux_inet_diag *found)
+/* The next part of an answer, however long it is; the caller frees it. */
+static ssize_t receive(int fd, void **part)
 {
-    _Alignas(struct nlmsghdr) char buffer[32768];
-    ssize_t length = recv(fd, buffer, sizeof buffer, 0);
+    ssize_t length = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC);
     if (length <= 0)
         return length ? -errno : -EPROTO;
-    const struct nlmsghdr *header = (const struct nlmsghdr *)buffer;
+    void *buffer = malloc((size_t)length);
+    if (!buffer)
+        return -ENOMEM;
+    ssize_t got = recv(fd, buffer, (size_t)length, 0);
+    if (got < 0) {
+        got = -errno;
+        free(buffer);
+        return got;
+    }
+    *part = buffer;
+    return got;
+}
+
+static int keep(struct answer *answer, const struct linux_inet_diag *one, const struct rtattr *keys)
+{
+    *answer->found = *one;
+    if (!keys || !answer->wants_keys)
+        return 1;
+    answer->keys = malloc(RTA_PAYLOAD(keys));
+    if (!answer->keys)
+        return -ENOMEM;
+    answer->length = RTA_PAYLOAD(keys);
+    memcpy(answer->keys, RTA_DATA(keys), answer->length);
+    return 1;
+}
+
+/* Looks through a part: 1 when the socket with that inode (0: any) was found in it. */
+static int look(const struct nlmsghdr *header, ssize_t length, uint32_t inode,
+                struct answer *answer)
+{
     for (; NLMSG_OK(header, length); header = NLMSG_NEXT(header, length)) {
         struct linux_inet_diag one;
+        const struct rtattr *keys = NULL;
         if (header->nlmsg_type == NLMSG_DONE)
             return -ENOENT;
         if (header->nlmsg_type == NLMSG_ERROR) {
-            const struct nlmsgerr *answer = NLMSG_DATA(header);
-            return header->nlmsg_len >= NLMSG_LENGTH(sizeof *answer) && answer->error < 0
-                       ? answer->error
-                       : -EPROTO;
+            const struct nlmsgerr *said = NLMSG_DATA(header);
+            return header->nlmsg_len >= NLMSG_LENGTH(sizeof *said) && said->error < 0 ? said->error
+                                                                                      : -EPROTO;
         }
-        int result = parse(header, &one);
+        int result = parse(header, &one, &keys);
         if (result < 0)
             return result;
-        if (!inode || one.inode == inode) {
-            *found = one;
-            return 1;
-        }
+        if (!inode || one.inode == inode)
+            return keep(answer, &one, keys);
     }
     return 0;
 }
 
-int linux_inet_diag_at(int protocol, const struct sockaddr_storage *own,
-                       const struct sockaddr_storage *peer, struct linux_inet_diag *found)
+/* Asks, and reads the answer up to the socket that is meant. 0 or a negative errno. */
+static int find(struct request *request, uint32_t inode, struct answer *answer)
+{
+    __attribute__((cleanup(linux_close_descriptor))) int fd = ask(request);
+    int result = fd < 0 ? fd : 0;
+    while (result == 0) {
+        void *part = NULL;
+        ssize_t length = receive(fd, &part);
+        if (length < 0)
+            return (int)length;
+        result = look(part, length, inode, answer);
+        free(part);
+    }
+    return result < 0 ? result : 0;
+}
+
+static int find_at(int protocol, const struct sockaddr_storage *own,
+                   const struct sockaddr_storage *peer, struct answer *answer)
 {
     struct request request = {.ask = {.sdiag_family = (uint8_t)own->ss_family,
                                       .sdiag_protocol = (uint8_t)protocol,
+                                      .idiag_ext = answer->wants_keys ? KEYS_COME_WITH : 0,
                                       .idiag_states = UINT32_MAX,
                                       .id.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}};
     struct inet_diag_sockid *id = &request.ask.id;
@@ -102,21 +158,50 @@ int linux_inet_diag_at(int protocol, const struct sockaddr_storage *own,
                 swapped ? id->idiag_dst : id->idiag_src);
     put_address(peer, swapped ? &id->idiag_sport : &id->idiag_dport,
                 swapped ? id->idiag_src : id->idiag_dst);
-    __attribute__((cleanup(linux_close_descriptor))) int fd = ask(&request);
-    int result = fd < 0 ? fd : take(fd, 0, found);
-    return result < 0 ? result : 0;
+    return find(&request, 0, answer);
+}
+
+static int find_inode(int family, int protocol, uint32_t states, uint32_t inode,
+                      struct answer *answer)
+{
+    struct request request = {.header = {.nlmsg_flags = NLM_F_DUMP},
+                              .ask = {.sdiag_family = (uint8_t)family,
+                                      .sdiag_protocol = (uint8_t)protocol,
+                                      .idiag_ext = answer->wants_keys ? KEYS_COME_WITH : 0,
+                                      .idiag_states = states}};
+    return find(&request, inode, answer);
+}
+
+int linux_inet_diag_at(int protocol, const struct sockaddr_storage *own,
+                       const struct sockaddr_storage *peer, struct linux_inet_diag *found)
+{
+    struct answer answer = {.found = found};
+    return find_at(protocol, own, peer, &answer);
 }
 
 int linux_inet_diag_inode(int family, int protocol, uint32_t states, uint32_t inode,
                           struct linux_inet_diag *found)
 {
-    struct request request = {.header = {.nlmsg_flags = NLM_F_DUMP},
-                              .ask = {.sdiag_family = (uint8_t)family,
-                                      .sdiag_protocol = (uint8_t)protocol,
-                                      .idiag_states = states}};
-    __attribute__((cleanup(linux_close_descriptor))) int fd = ask(&request);
-    int result = fd < 0 ? fd : 0;
-    while (result == 0)
-        result = take(fd, inode, found);
-    return result < 0 ? result : 0;
+    struct answer answer = {.found = found};
+    return find_inode(family, protocol, states, inode, &answer);
+}
+
+int linux_inet_diag_keys(const struct sockaddr_storage *own, uint32_t inode, void **keys,
+                         size_t *length)
+{
+    enum { LISTEN = 10 };
+    struct linux_inet_diag found = {0};
+    const struct sockaddr_storage nobody = {.ss_family = own->ss_family};
+    struct answer answer = {.found = &found, .wants_keys = true};
+    int result = find_at(IPPROTO_TCP, own, &nobody, &answer);
+    if (result < 0 || found.inode != inode) { /* it shares its address */
+        free(answer.keys);
+        answer = (struct answer){.found = &found, .wants_keys = true};
+        result = find_inode(own->ss_family, IPPROTO_TCP, 1u << LISTEN, inode, &answer);
+    }
+    if (result < 0)
+        return result;
+    *keys = answer.keys;
+    *length = answer.length;
+    return 0;
 }

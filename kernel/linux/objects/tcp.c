@@ -132,6 +132,9 @@ static int describe_socket(int fd, const struct linux_description *description,
     int result = listening
                      ? describe_listening(&info, text, arena, state, error)
                      : describe_closed(fd, description, &info, &name, arena, state, &bound, error);
+    if (result == 0 && listening)
+        result = linux_tcp_keys_describe(&name, (uint32_t)description->status.st_ino, arena, state,
+                                         error);
     if (result == 0)
         result = linux_socket_options_describe(fd, arena, state, error);
     return result ? result
@@ -197,6 +200,8 @@ static int tie(struct linux_pd *pd, const struct recap_creation *creation,
     if (listens && (backlog < 0 || backlog > INT32_MAX))
         return linux_state_damaged(object, "backlog", error);
     int result = linux_badge_fd(pd->kernel, creation->badges[object->id], &fd, error);
+    if (result == 0)
+        result = linux_tcp_keys_set(fd, object, error);
     if (result == 0 && listens && listen(fd, (int)backlog) < 0)
         result =
             recap_fail(error, -errno, "making a %s", object->label ? object->label : object->kind);

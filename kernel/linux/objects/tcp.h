@@ -23,4 +23,11 @@ int linux_tcp_refuse_connected(struct linux_kernel *kernel, int fd, int tcp_stat
 int linux_tcp_make_ended(const struct recap_object *object, int family, bool connection, int *fd,
                          struct recap_error *error);
 
+/* tcp_keys.c: writes the member "keys" of a listening socket, if it has any; and sets them again.
+ */
+int linux_tcp_keys_describe(const struct sockaddr_storage *name, uint32_t inode,
+                            struct recap_arena *arena, struct recap_value *state,
+                            struct recap_error *error);
+int linux_tcp_keys_set(int fd, const struct recap_object *object, struct recap_error *error);
+
 #endif
