@@ -191,7 +191,6 @@ const struct recap_graph *session_graph(struct session *session, struct recap_er
 int serve_create_pd(struct session *session, struct wire_in *in, struct recap_error *error)
 {
     uint64_t index = wire_get_number(in);
-    uint64_t number = 0;
     struct recap_pd *pd = NULL;
     const struct recap_graph *graph = session_graph(session, error);
     if (!graph)
@@ -200,16 +199,13 @@ int serve_create_pd(struct session *session, struct wire_in *in, struct recap_er
         return session_malformed(error);
     int result = session_refuse_confined(session, "create PDs", error);
     if (result == 0)
+        result = session_reserve_pd(session, error);
+    if (result == 0)
         result = session->ops->pd_create(session->kernel, graph, &graph->pds[index], &pd, error);
     if (result < 0)
         return result;
-    result = session_enter_pd(session, pd, true, &number, error);
-    if (result < 0) {
-        session->ops->pd_close(pd);
-        return result;
-    }
     session->made[index] = pd;
-    wire_put_number(&session->out, number);
+    wire_put_number(&session->out, session_enter_pd(session, pd, true));
     wire_put_number(&session->out, pd->id);
     return 0;
 }
@@ -268,7 +264,9 @@ int serve_create(struct session *session, struct wire_in *in, struct recap_error
         recap_value_objects(object->state, named, &naming);
     if (naming.missing)
         return session_malformed(error);
-    result = session->ops->create(session->kernel, &session->creation, id, &badge, error);
+    result = session_reserve_badge(session, error);
+    if (result == 0)
+        result = session->ops->create(session->kernel, &session->creation, id, &badge, error);
     if (result < 0)
         return result;
     session->creation.badges[id] = badge;

@@ -125,6 +125,8 @@ int serve_bind(struct session *session, struct wire_in *in, struct recap_error *
         return session_malformed(error);
     int result = session_refuse_confined(session, "bind objects by name", error);
     if (result == 0)
+        result = session_reserve_badge(session, error);
+    if (result == 0)
         result = session->ops->bind(session->kernel, spec, rights, &badge, error);
     return result ? result : answer_badge(session, badge, error);
 }
@@ -157,6 +159,8 @@ int serve_adopt(struct session *session, struct wire_in *in, struct recap_error 
     int result = session_take_fd(session, &fd);
     if (result < 0)
         return recap_refuse(error, RECAP_FAILED, result, "no capability came with the request");
-    result = session->ops->adopt(session->kernel, fd, &badge, error);
+    result = session_reserve_badge(session, error);
+    if (result == 0)
+        result = session->ops->adopt(session->kernel, fd, &badge, error);
     return result ? result : answer_badge(session, badge, error);
 }

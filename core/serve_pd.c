@@ -52,20 +52,18 @@ int serve_name(struct session *session, struct wire_in *in, struct recap_error *
 int serve_open(struct session *session, struct wire_in *in, struct recap_error *error)
 {
     struct recap_pd *pd = NULL;
-    uint64_t number = 0;
     uint64_t id = wire_get_number(in);
     if (!wire_done(in))
         return session_malformed(error);
     int result = check_id(session, id, error);
     if (result == 0)
+        result = session_reserve_pd(session, error);
+    if (result == 0)
         result = session->ops->pd_open(session->kernel, id, &pd, error);
     if (result < 0)
         return result;
-    result = session_enter_pd(session, pd, false, &number, error);
-    if (result < 0)
-        session->ops->pd_close(pd);
-    wire_put_number(&session->out, number);
-    return result;
+    wire_put_number(&session->out, session_enter_pd(session, pd, false));
+    return 0;
 }
 
 int serve_close(struct session *session, struct wire_in *in, struct recap_error *error)

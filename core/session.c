@@ -73,39 +73,56 @@ static size_t share(const struct session *session, size_t parts)
     return session->limits->memory / parts;
 }
 
-int session_enter_pd(struct session *session, struct recap_pd *pd, bool created, uint64_t *number,
-                     struct recap_error *error)
+static size_t free_place(const struct session *session)
 {
     size_t place = 0;
     while (place < session->pd_count && session->pds[place].pd)
         place++;
+    return place;
+}
+
+int session_reserve_pd(struct session *session, struct recap_error *error)
+{
     enum { BYTES = 4096 }; /* about what a backend holds for a PD */
+    size_t place = free_place(session);
     if (session->limits->memory && place >= share(session, 4) / BYTES)
         return recap_refuse(error, RECAP_FAILED, -EMFILE,
                             "core opens no more than %zu PDs for one client", place);
-    if (place == session->pd_count) {
-        struct session_pd *larger = place >= SIZE_MAX / sizeof *larger
-                                        ? NULL
-                                        : realloc(session->pds, (place + 1) * sizeof *session->pds);
-        if (!larger)
-            return recap_fail(error, -ENOMEM, "opening a PD");
-        session->pds = larger;
-        session->pd_count++;
-    }
-    session->pds[place] = (struct session_pd){.pd = pd, .created = created, .suspended = created};
-    *number = (uint64_t)place + 1;
+    if (place < session->pd_count)
+        return 0;
+    struct session_pd *larger = place >= SIZE_MAX / sizeof *larger
+                                    ? NULL
+                                    : realloc(session->pds, (place + 1) * sizeof *session->pds);
+    if (!larger)
+        return recap_fail(error, -ENOMEM, "opening a PD");
+    session->pds = larger;
+    session->pds[session->pd_count++] = (struct session_pd){0};
     return 0;
+}
+
+uint64_t session_enter_pd(struct session *session, struct recap_pd *pd, bool created)
+{
+    size_t place = free_place(session);
+    session->pds[place] = (struct session_pd){.pd = pd, .created = created, .suspended = created};
+    return (uint64_t)place + 1;
+}
+
+int session_reserve_badge(struct session *session, struct recap_error *error)
+{
+    enum { BYTES = 64 }; /* of a badge in the map, at the worst moment of its growth */
+    if (!session->limits->memory || session->given_count < share(session, 4) / BYTES)
+        return 0;
+    return recap_refuse(error, RECAP_FAILED, -ENOMEM,
+                        "core gives no more than %zu objects to one client", session->given_count);
 }
 
 int session_give(struct session *session, recap_badge badge, struct recap_error *error)
 {
-    enum { BYTES = 64 }; /* of a badge in the map, at the worst moment of its growth */
     if (!badge || recap_badge_map_id(session->given, badge))
         return 0;
-    if (session->limits->memory && session->given_count >= share(session, 4) / BYTES)
-        return recap_refuse(error, RECAP_FAILED, -ENOMEM,
-                            "core gives no more than %zu objects to one client",
-                            session->given_count);
+    int result = session_reserve_badge(session, error);
+    if (result < 0)
+        return result;
     if (recap_badge_map_add(session->given, badge, 1) < 0)
         return recap_fail(error, -ENOMEM, "giving a capability");
     session->given_count++;

@@ -58,9 +58,12 @@ struct session_pd *session_suspended(struct session *session, struct wire_in *in
                                      struct recap_error *error);
 struct session_pd *session_created(struct session *session, struct wire_in *in,
                                    struct recap_error *error);
-/* Enters a PD: 0 with its number, or -ENOMEM. */
-int session_enter_pd(struct session *session, struct recap_pd *pd, bool created, uint64_t *number,
-                     struct recap_error *error);
+/* Has room for one more PD, or for one more badge, before it is opened or made: what the client may
+ * not have must not have come to be. */
+int session_reserve_pd(struct session *session, struct recap_error *error);
+int session_reserve_badge(struct session *session, struct recap_error *error);
+/* Enters a PD, for which room was reserved, and gives the client's number for it. */
+uint64_t session_enter_pd(struct session *session, struct recap_pd *pd, bool created);
 /* From now on the client may name the badge. 0 also for badge 0, or -ENOMEM. */
 int session_give(struct session *session, recap_badge badge, struct recap_error *error);
 /* All badges in a tree. */
