@@ -13,6 +13,8 @@ int caps_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int checkpoint_command(int argc, char **argv);
 int core_command(int argc, char **argv);
+/* What core executes for each client; nobody else does. */
+int core_client_command(int argc, char **argv);
 int graph_command(int argc, char **argv);
 int install_command(int argc, char **argv);
 int ls_command(int argc, char **argv);
@@ -44,6 +46,8 @@ enum option_key {
     OPTION_CLIENTS,
     OPTION_MEMORY,
     OPTION_PATIENCE,
+    OPTION_LOOK,
+    OPTION_FULL,
 };
 
 /* --core ADDRESS, which every command knows: a child of its parser. */

@@ -1,6 +1,7 @@
 /* core.c: recap core: serves the PDs of this machine to clients. */
 #include "cli/command.h"
 #include "cli/report.h"
+#include "core/launch.h"
 #include "core/listen.h"
 
 #include <errno.h>
@@ -61,8 +62,9 @@ static int serve(const struct arguments *arguments, struct recap_error *error)
         return result;
     if (arguments->path)
         report_note("core listens at unix:%s", arguments->path);
+    /* Whoever waits at the socket may have put something into it whose closing takes any time but
+     * at the end of a process. */
     result = core_listen_run(socket, &arguments->options, error);
-    close(socket);
     if (arguments->path)
         unlink(arguments->path);
     return result;
@@ -100,4 +102,16 @@ int core_command(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     arguments.options.memory = arguments.memory_mib << 20;
     return serve(&arguments, &error) < 0 ? report_failure(false, &error, NULL) : 0;
+}
+
+int core_client_command(int argc, char **argv)
+{
+    struct core_client client = {0};
+    (void)argv;
+    if (argc != 1 || core_launched(&client) < 0) {
+        report_note("it is core that starts this, for each of its clients");
+        return RECAP_USAGE;
+    }
+    /* All that is left is the kernel's to let go of. */
+    _exit(core_client_serve(&client));
 }

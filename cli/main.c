@@ -1,6 +1,7 @@
 /* main.c: recap(1): finds the command and runs it. */
 #include "cli/command.h"
 #include "cli/report.h"
+#include "core/launch.h"
 #include "recap-version.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *summary;
+    const char *summary; /* NULL: not for people */
 } commands[] = {
     {"ls", ls_command, "list the PDs that you may open"},
     {"caps", caps_command, "list the capability space of a process"},
@@ -25,6 +26,7 @@ static const struct command {
     {"unpack", unpack_command, "make an image of such a stream"},
     {"graph", graph_command, "draw the capability graph of an image or a process"},
     {"core", core_command, "serve PDs to clients: be their core"},
+    {CORE_CLIENT_COMMAND, core_client_command, NULL},
     {"session", session_command, "run a command that may reach one PD and no other"},
     {"check", check_command, "say what this kernel and this user can do"},
 };
@@ -36,7 +38,8 @@ static void print_help(void)
            "spaces.\n\n"
            "Commands:\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        printf("  %-12s %s\n", commands[i].name, commands[i].summary);
+        if (commands[i].summary)
+            printf("  %-12s %s\n", commands[i].name, commands[i].summary);
     printf("\n"
            "With --core ADDRESS, before or behind the command, it works through the core there:\n"
            "unix:PATH, serial:PATH, or fd:N for a session that was handed on. RECAP_CORE in the\n"

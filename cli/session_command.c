@@ -15,6 +15,7 @@ enum { GIVEN_SELECTOR = 3 };
 
 struct arguments {
     uint64_t pid;
+    bool full;
     char **command; /* NULL-terminated */
 };
 
@@ -22,6 +23,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
+    case OPTION_LOOK:
+    case OPTION_FULL:
+        arguments->full = key == OPTION_FULL;
+        return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num == 0) {
             arguments->pid = argument_pid(state, text);
@@ -49,7 +54,7 @@ static int take(struct session *session, const struct arguments *arguments, int 
         return recap_error_remedy(&session->error, "say which: --core unix:PATH");
     }
     if (result == 0)
-        result = recap_remote_session(session->pd, &given, &session->error);
+        result = recap_remote_session(session->pd, !arguments->full, &given, &session->error);
     if (result < 0)
         return result;
     *fd = fcntl(given, F_DUPFD_CLOEXEC, GIVEN_SELECTOR + 1);
@@ -60,13 +65,22 @@ static int take(struct session *session, const struct arguments *arguments, int 
 
 int session_command(int argc, char **argv)
 {
+    static const struct argp_option options[] = {
+        {"look", OPTION_LOOK, NULL, 0,
+         "Whoever holds the session may see what the PD holds and compare it with an image, and "
+         "change, stop or take over nothing (the default)",
+         0},
+        {"full", OPTION_FULL, NULL, 0,
+         "Whoever holds the session may do with the PD all that you may: that is to be its user",
+         0},
+        {0}};
     static const struct argp argp = {
-        NULL,
+        options,
         parse,
         "PID -- COMMAND...",
         "Have core make a session of one PD, and run COMMAND with it as its selector 3: whoever "
-        "holds it may do with that PD what you may, with `recap --core fd:3`, and reaches no "
-        "other. It needs a core: --core ADDRESS."
+        "holds it may look at that PD, with `recap --core fd:3`, and reaches no other. It needs a "
+        "core: --core ADDRESS."
         "\vExample:\n"
         "  recap --core unix:/run/recap/core session 1234 -- \\\n"
         "      setpriv --reuid nobody --clear-groups recap --core fd:3 caps 1234\n",

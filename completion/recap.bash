@@ -27,7 +27,8 @@ _recap() {
     fi
     case $command in
     ls | caps | request) options="--json" ;;
-    remove | session | unpack) options= ;;
+    remove | unpack) options= ;;
+    session) options="--look --full" ;;
     core) options="--listen --clients --memory --patience" ;;
     install) options="--close-on-exec" ;;
     checkpoint) options="--output --leave-running --dry-run --external --json" ;;

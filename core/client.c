@@ -1,18 +1,24 @@
 /* client.c: the process that serves one client of a hosted core: with the client's own rights,
  * within bounds, and with nothing of core's own in reach. */
 #include "core/client.h"
+#include "core/apart.h"
 #include "core/descriptor_stream.h"
+#include "core/protocol.h"
 #include "core/server.h"
+#include "core/wire.h"
+#include "kernel/linux/abi.h"
+#include "kernel/linux/objects/unix_diag.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -46,6 +52,13 @@ static rlim_t address_space(void)
     if (file)
         fclose(file);
     return read ? (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* What this process may use is no matter of the PDs that it makes. */
@@ -93,12 +106,17 @@ static bool is_ours(uint64_t pid)
     return false;
 }
 
-/* "fd:N" would be a descriptor of this process; a client gives its own along the socket. */
+/* A client names only what PDs hold: whatever else it wants it opens itself, where its own names
+ * count, and gives it along the socket. Here a name could lead to what this process holds. */
 static int bind_not_ours(struct recap_kernel *kernel, const char *spec, uint32_t rights,
                          recap_badge *badge, struct recap_error *error)
 {
-    if (strncmp(spec, "fd:", 3) == 0 ||
-        (strncmp(spec, "pid:", 4) == 0 && is_ours(strtoull(spec + 4, NULL, 10))))
+    static const char of_pd[] = "pid:";
+    if (strncmp(spec, of_pd, sizeof of_pd - 1) != 0) {
+        recap_refuse(error, RECAP_FAILED, -EPERM, "core opens nothing by name for a client");
+        return recap_error_remedy(error, "open it and give it to core as a descriptor");
+    }
+    if (is_ours(strtoull(spec + sizeof of_pd - 1, NULL, 10)))
         return refuse_own(error);
     return original->bind(kernel, spec, rights, badge, error);
 }
@@ -112,7 +130,7 @@ static int list_others(struct recap_kernel *kernel, uint64_t **ids, size_t *coun
         return result;
     size_t kept = 0;
     for (size_t i = 0; i < *count; i++)
-        if (!is_ours((*ids)[i]) && (*ids)[i] != (uint64_t)served->identity->pid)
+        if (!is_ours((*ids)[i]) && (*ids)[i] != (uint64_t)served->identity.pid)
             (*ids)[kept++] = (*ids)[i];
     *count = kept;
     return 0;
@@ -137,73 +155,198 @@ static int open_not_ours(struct recap_kernel *kernel, uint64_t id, struct recap_
     return 0;
 }
 
-/* Asks core, which forks the process that serves it. */
-static int hand_on(void *context, struct recap_pd *pd, int *fd, struct recap_error *error)
+/* The other end of the stream would keep it open for as long as this process holds it. */
+static int adopt_not_ours(struct recap_kernel *kernel, int fd, recap_badge *badge,
+                          struct recap_error *error)
 {
-    const struct core_client *client = context;
-    struct core_session_wish wish = {pd->id};
-    struct recap_cap cap;
+    struct linux_unix_diag *stream = NULL;
+    struct stat own, given;
+    bool same = fstat(fd, &given) == 0 && S_ISSOCK(given.st_mode) &&
+                fstat(CORE_CLIENT_SOCKET, &own) == 0 &&
+                linux_unix_diag((uint32_t)own.st_ino, &stream) == 0 && stream->has_peer &&
+                stream->peer == (uint32_t)given.st_ino;
+    linux_unix_diag_free(stream);
+    if (same)
+        return recap_refuse(error, RECAP_FAILED, -EPERM,
+                            "that is the client's connection to core, which goes with its client");
+    return original->adopt(kernel, fd, badge, error);
+}
+
+/* Takes what came with an answer, if anything did. */
+static int receive_answer(int socket, struct core_session_answer *answer, int *fd)
+{
     union {
         struct cmsghdr header;
-        char room[CMSG_SPACE(2 * sizeof(int))];
-    } control = {0};
-    struct iovec bytes = {&wish, sizeof wish};
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec bytes = {answer, sizeof *answer};
     struct msghdr message = {.msg_iov = &bytes,
                              .msg_iovlen = 1,
                              .msg_control = &control,
                              .msg_controllen = sizeof control};
-    int ends[2], status[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-        return recap_fail(error, -errno, "making a session");
-    if (pipe2(status, O_CLOEXEC) < 0) {
-        int code = -errno;
-        close(ends[0]);
-        close(ends[1]);
-        return recap_fail(error, code, "making a session");
+    ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    struct cmsghdr *c = got < 0 ? NULL : CMSG_FIRSTHDR(&message);
+    *fd = -1;
+    if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof *fd))
+        memcpy(fd, CMSG_DATA(c), sizeof *fd);
+    if (got < 0)
+        return errno == EAGAIN ? 0 : -errno;
+    return got == sizeof *answer ? 0 : -EPIPE;
+}
+
+/* The answer to that wish; those to earlier ones, which came too late, are passed over. */
+static int await_answer(const struct core_client *client, uint64_t number, int *fd)
+{
+    int64_t end = now_ms() + client->patience_ms;
+    for (int64_t left; (left = end - now_ms()) > 0;) {
+        struct pollfd ready = {.fd = CORE_CLIENT_ANSWERS, .events = POLLIN};
+        struct core_session_answer answer = {0};
+        if (poll(&ready, 1, (int)left) < 0 && errno != EINTR)
+            return -errno;
+        int result = receive_answer(CORE_CLIENT_ANSWERS, &answer, fd);
+        if (result < 0)
+            return result;
+        if (answer.number == number)
+            return answer.result < 0 ? (int)answer.result : *fd < 0 ? -EPIPE : 0;
+        if (*fd >= 0)
+            close(*fd);
     }
-    const int sent[2] = {ends[1], status[1]};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof sent);
-    memcpy(CMSG_DATA(c), sent, sizeof sent);
-    int result = sendmsg(client->control, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
-    close(ends[1]);
-    close(status[1]);
-    struct pollfd ready = {.fd = status[0], .events = POLLIN};
-    int answer = -EPIPE;
-    if (result == 0 && poll(&ready, 1, client->patience_ms) == 1 &&
-        read(status[0], &answer, sizeof answer) != sizeof answer)
-        answer = -EAGAIN; /* core would not */
-    result = result ? result : answer;
-    close(status[0]);
-    if (result < 0)
+    return -ETIMEDOUT;
+}
+
+/* Asks core, which forks the process that serves it. */
+static int hand_on(void *context, struct recap_pd *pd, bool looks, int *fd,
+                   struct recap_error *error)
+{
+    static uint64_t number;
+    const struct core_client *client = context;
+    struct core_session_wish wish = {++number, pd->id, looks};
+    struct recap_cap cap;
+    int given = -1;
+    int result = write(CORE_CLIENT_WISHES, &wish, sizeof wish) < 0 ? -errno : 0;
+    result = result ? result : await_answer(client, number, &given);
+    if (result == -EAGAIN)
+        recap_refuse(error, RECAP_FAILED, result,
+                     "core serves no more clients and sessions of this user");
+    else if (result < 0)
         recap_fail(error, result, "making a session of PD %llu", (unsigned long long)pd->id);
     else /* its id was this PD's all the time only if it has not ended by now */
         result = pd->kernel->ops->request(pd, 0, &cap, NULL, error);
     if (result < 0) {
-        close(ends[0]);
+        if (given >= 0)
+            close(given);
         return result;
     }
-    *fd = ends[0];
+    *fd = given;
     return 0;
 }
 
-static int open_kernel(const struct core_client *client, struct recap_kernel **kernel)
+/* Tells whoever wished for this session how it went, and gives it the other end. */
+static int report(const struct core_client *client, int result)
 {
-    int result = core_identity_take_on(client->identity, NULL);
-    if (result == 0)
-        result = recap_linux_open(kernel, NULL);
+    struct core_session_answer answer = {client->number, result};
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec bytes = {&answer, sizeof answer};
+    struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
+    const int given = CORE_CLIENT_GIVEN;
+    if (result == 0) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof given);
+        memcpy(CMSG_DATA(c), &given, sizeof given);
+    }
+    if (sendmsg(CORE_CLIENT_REPORT, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && result == 0)
+        result = -errno;
+    close(CORE_CLIENT_REPORT);
+    close(CORE_CLIENT_GIVEN);
+    return result;
+}
+
+void core_client_turn_away(int socket, const struct recap_error *why)
+{
+    struct descriptor_stream stream;
+    struct wire_out out = {0};
+    descriptor_stream_init(&stream, socket, true);
+    stream.patience = 0;
+    struct wire_channel channel = {.stream = &stream.base, .frame_in = FRAME, .frame_out = FRAME};
+    wire_put_error(&out, why);
+    if (!out.failed)
+        wire_send(&channel, ANSWER_ERROR, 0, out.data, out.length, -1);
+    free(out.data);
+    shutdown(socket, SHUT_WR);
+}
+
+void core_client_fail(const struct core_client *client, int result)
+{
+    struct recap_error why;
+    recap_fail(&why, result, "serving a client");
+    if (client->confined)
+        report(client, result);
+    else
+        core_client_turn_away(CORE_CLIENT_SOCKET, &why);
+}
+
+static int open_kernel(struct recap_kernel **kernel)
+{
+    int result = recap_linux_open(kernel, NULL);
     if (result < 0)
         return result;
     original = (*kernel)->ops;
     changed = *original;
     changed.pd_create = create_unlimited;
     changed.bind = bind_not_ours;
+    changed.adopt = adopt_not_ours;
     changed.list = list_others;
     changed.pd_open = open_not_ours;
     (*kernel)->ops = &changed;
-    return client->confined ? original->pd_open(*kernel, client->confined, &pinned, NULL) : 0;
+    return 0;
+}
+
+/* The PD of a session stays open in a kernel of its own, whatever the holder begins anew. */
+static int pin(const struct core_client *client, struct recap_kernel **kernel)
+{
+    int result = recap_linux_open(kernel, NULL);
+    return result ? result : (*kernel)->ops->pd_open(*kernel, client->confined, &pinned, NULL);
+}
+
+/* Who speaks for the client: as long as nothing was said, the process that connected. */
+static int first_speaker(const struct core_client *client)
+{
+    int speaker = -1;
+    socklen_t size = sizeof speaker;
+    if (client->confined)
+        return -1;
+    if (getsockopt(CORE_CLIENT_SOCKET, SOL_SOCKET, SO_PEERPIDFD, &speaker, &size) == 0)
+        return speaker;
+    return client->identity.pid > 0 ? (int)syscall(SYS_pidfd_open, client->identity.pid, 0) : -1;
+}
+
+/* One client, or one holder of a session after the other: what was held for a process, what it gave
+ * among it, is let go when that process ends, whoever else holds the stream by then. */
+static int serve_speaker(const struct core_client *client, const struct core_limits *limits,
+                         const sigset_t *listening, int speaker)
+{
+    enum { UNSEEN = 60 }; /* times the patience, for whom nothing tells whether it is there */
+    struct recap_kernel *kernel;
+    struct descriptor_stream stream;
+    int result = open_kernel(&kernel);
+    descriptor_stream_init(&stream, CORE_CLIENT_SOCKET, true);
+    stream.hurry = client->patience_ms;
+    stream.unseen = (int64_t)client->patience_ms * UNSEEN;
+    stream.listening = listening;
+    descriptor_stream_follow(&stream, speaker);
+    if (result == 0) {
+        result = core_serve(kernel, &stream.base, limits);
+        kernel->ops->close(kernel);
+    }
+    descriptor_stream_clear(&stream);
+    return result;
 }
 
 static void end_on_signal(int number)
@@ -213,38 +356,40 @@ static void end_on_signal(int number)
 
 int core_client_serve(const struct core_client *client)
 {
-    struct recap_kernel *kernel = NULL;
-    struct descriptor_stream stream;
+    struct recap_kernel *holder = NULL;
     struct core_limits limits = {.frame = FRAME,
                                  .memory = client->memory,
                                  .confined = client->confined,
-                                 .session = client->control < 0 ? NULL : hand_on,
+                                 .looks = client->looks,
+                                 .session = client->confined ? NULL : hand_on,
                                  .context = (void *)client};
     struct sigaction action = {.sa_handler = end_on_signal};
     sigset_t listening;
     sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
     sigprocmask(SIG_SETMASK, NULL, &listening);
     sigdelset(&listening, SIGTERM);
     served = client;
-    int result = open_kernel(client, &kernel);
-    if (client->ready >= 0) {
-        ssize_t told = write(client->ready, &result, sizeof result);
-        close(client->ready);
-        if (told != sizeof result)
-            result = -EPIPE;
-    }
-    if (result == 0) {
+    int result = core_identity_take_on(&client->identity, NULL);
+    /* A second one is the user's own where his quota of keys permits it; it is empty in any case.
+     */
+    if (result == 0)
+        core_apart_keyring();
+    if (client->confined)
+        result = report(client, result ? result : pin(client, &holder));
+    else if (result < 0)
+        core_client_fail(client, result);
+    if (result == 0)
         set_address_space(0, address_space() + (rlim_t)client->memory * 2 + OWN_MEMORY);
-        descriptor_stream_init(&stream, client->socket, true);
-        stream.patience = -1;
-        stream.hurry = client->patience_ms;
-        stream.listening = &listening;
-        result = core_serve(kernel, &stream.base, &limits);
-        descriptor_stream_clear(&stream);
+    for (int speaker = first_speaker(client); result == 0; speaker = -1) {
+        result = serve_speaker(client, &limits, &listening, speaker);
+        if (result == 0 || result != -EOWNERDEAD || !client->confined)
+            break;
+        result = 0;
     }
-    if (kernel) {
-        kernel->ops->pd_close(pinned);
-        kernel->ops->close(kernel);
+    if (holder) {
+        holder->ops->pd_close(pinned);
+        holder->ops->close(holder);
     }
-    return result == 0 || result == -EINTR ? 0 : 1;
+    return result == 0 || result == -EINTR || result == -EOWNERDEAD ? 0 : 1;
 }

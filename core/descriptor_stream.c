@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,27 +28,46 @@ static void drop(int *fd)
     *fd = -1;
 }
 
-/* Waits until the descriptor is ready: 0, -ETIMEDOUT, -EINTR for a signal that it listens to. */
+/* Waits until the descriptor is ready: 0, -ETIMEDOUT, -EINTR for a signal that it listens to,
+ * -EOWNERDEAD. */
 static int await(const struct descriptor_stream *stream, short events, int milliseconds)
 {
-    struct pollfd ready = {.fd = stream->fd, .events = events};
+    struct pollfd ready[] = {{.fd = stream->fd, .events = events},
+                             {.fd = stream->speaker, .events = POLLIN}};
+    milliseconds = stream->speaker_ended ? 0 : milliseconds;
     struct timespec time = {milliseconds / 1000, (long)(milliseconds % 1000) * 1000000};
     for (;;) {
-        int result = ppoll(&ready, 1, milliseconds < 0 ? NULL : &time, stream->listening);
+        int result = ppoll(ready, 2, milliseconds < 0 ? NULL : &time, stream->listening);
         if (result > 0)
-            return 0;
+            return ready[0].revents ? 0 : -EOWNERDEAD;
         if (result == 0)
-            return -ETIMEDOUT;
+            return stream->speaker_ended ? -EOWNERDEAD : -ETIMEDOUT;
         if (errno != EINTR || stream->listening ||
             (stream->wanted && !stream->wanted(stream->wanted_context)))
             return -errno;
     }
 }
 
+/* The pid is another process's only if that one has ended already. */
+static void hear(struct descriptor_stream *stream, const struct cmsghdr *said)
+{
+    struct ucred who;
+    memcpy(&who, CMSG_DATA(said), sizeof who);
+    if (who.pid == stream->speaker_id && stream->speaker >= 0)
+        return;
+    drop(&stream->speaker);
+    stream->speaker_id = who.pid;
+    if (who.pid > 0)
+        stream->speaker = (int)syscall(SYS_pidfd_open, who.pid, 0);
+    stream->speaker_ended = who.pid > 0 && stream->speaker < 0 && errno == ESRCH;
+}
+
 /* Keeps the first descriptor that came with a message, and closes what nobody asked for. */
 static void keep(struct descriptor_stream *stream, struct msghdr *message)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        if (stream->follows && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS)
+            hear(stream, c);
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
         size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -66,7 +86,7 @@ static ssize_t receive(struct descriptor_stream *stream, void *buffer, size_t si
 {
     union {
         struct cmsghdr header;
-        char room[CMSG_SPACE(4 * sizeof(int))];
+        char room[CMSG_SPACE(4 * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
     } control;
     struct iovec bytes = {buffer, size};
     struct msghdr message = {.msg_iov = &bytes,
@@ -82,6 +102,8 @@ static ssize_t receive(struct descriptor_stream *stream, void *buffer, size_t si
 /* How long the next bytes may take. */
 static int patience(const struct descriptor_stream *stream)
 {
+    if (stream->follows && stream->speaker < 0 && stream->speaker_id >= 0 && !stream->since)
+        return stream->unseen < INT32_MAX ? (int)stream->unseen : INT32_MAX;
     if (stream->hurry < 0 || !stream->since)
         return stream->patience;
     int64_t left = stream->since + stream->hurry - now_ms();
@@ -140,7 +162,8 @@ static int stream_write(struct core_stream *base, const void *buffer, size_t siz
         ssize_t sent =
             base->send_fd ? send_some(stream, buffer, size) : write(stream->fd, buffer, size);
         if (sent < 0 && errno == EAGAIN) {
-            int result = await(stream, POLLOUT, stream->patience);
+            int result =
+                await(stream, POLLOUT, stream->patience < 0 ? stream->hurry : stream->patience);
             if (result < 0)
                 return result;
             continue;
@@ -178,6 +201,9 @@ void descriptor_stream_init(struct descriptor_stream *stream, int fd, bool carri
                                          .fd = fd,
                                          .patience = -1,
                                          .hurry = -1,
+                                         .speaker = -1,
+                                         .speaker_id = -1,
+                                         .unseen = -1,
                                          .arrived = -1,
                                          .taken = -1,
                                          .leaving = -1};
@@ -187,9 +213,17 @@ void descriptor_stream_init(struct descriptor_stream *stream, int fd, bool carri
     }
 }
 
+void descriptor_stream_follow(struct descriptor_stream *stream, int speaker)
+{
+    const int on = 1;
+    stream->follows = setsockopt(stream->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0;
+    stream->speaker = speaker;
+}
+
 void descriptor_stream_clear(struct descriptor_stream *stream)
 {
     drop(&stream->arrived);
     drop(&stream->taken);
     drop(&stream->leaving);
+    drop(&stream->speaker);
 }

@@ -13,11 +13,19 @@ struct descriptor_stream {
     int fd; /* the owner's */
     /* Milliseconds of silence after which read and write give -ETIMEDOUT; -1: never. */
     int patience;
-    /* For a server: how long what came since the last answer may take to become a request; -1: for
-     * ever. Until something came it waits for ever. */
+    /* For a server: how long what came since the last answer may take to become a request, and how
+     * long an answer may stand still; -1: for ever. Until something came it waits for ever. */
     int hurry;
     const sigset_t
         *listening; /* the signals that end a read (-EINTR), all others stay; NULL: none */
+    /* For a server on a Unix socket: the process that spoke last, or -1 for none that it can see.
+     * Once that has ended, and all that it said is read, reading and writing give -EOWNERDEAD: the
+     * stream may be held open by others, this server among them. */
+    int speaker;
+    int speaker_id;
+    bool speaker_ended; /* before it could be looked at */
+    bool follows;
+    int64_t unseen; /* milliseconds of silence of a speaker that it cannot see; -1: any time */
     int arrived;    /* came with bytes and was not taken yet; -1 */
     int taken;      /* the last one taken; -1 */
     int leaving;    /* goes with the next bytes; -1 */
@@ -30,6 +38,9 @@ struct descriptor_stream {
 
 /* `carries`: it is a Unix socket, and descriptors cross. */
 void descriptor_stream_init(struct descriptor_stream *stream, int fd, bool carries);
+/* From now on the kernel tells who speaks. Until somebody does it is `speaker`, a pidfd that the
+ * stream takes over, or -1. */
+void descriptor_stream_follow(struct descriptor_stream *stream, int speaker);
 /* Closes what it holds, not its own descriptor. */
 void descriptor_stream_clear(struct descriptor_stream *stream);
 

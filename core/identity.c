@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef SO_PEERGROUPS
@@ -65,17 +67,47 @@ bool core_identity_servable(const struct core_identity *identity)
     return geteuid() == 0 || geteuid() == identity->uid;
 }
 
+/* The kernel takes them away with root, unless it was told not to; and root itself may be one that
+ * has fewer than core. */
+static int keep_capabilities(const struct core_identity *identity)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    for (unsigned long number = 0; number < 64; number++)
+        if (!(identity->bounding >> number & 1) && prctl(PR_CAPBSET_READ, number, 0, 0, 0) == 1 &&
+            prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0)
+            return -errno;
+    if (syscall(SYS_capget, &header, data) < 0)
+        return -errno;
+    for (int i = 0; i < 2; i++) {
+        uint32_t kept = (uint32_t)(identity->capabilities >> 32 * i);
+        data[i].permitted &= kept;
+        data[i].effective &= kept;
+        data[i].inheritable = 0;
+    }
+    return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+static int become(const struct core_identity *identity)
+{
+    if (setgroups(identity->group_count, identity->groups) < 0 ||
+        setresgid(identity->gid, identity->gid, identity->gid) < 0)
+        return -errno;
+    /* The bounding set is root's to narrow, so that comes before the user. */
+    struct core_identity bounds = *identity;
+    bounds.capabilities = UINT64_MAX;
+    int result = keep_capabilities(&bounds);
+    if (result == 0 && setresuid(identity->uid, identity->uid, identity->uid) < 0)
+        result = -errno;
+    return result ? result : keep_capabilities(identity);
+}
+
 int core_identity_take_on(const struct core_identity *identity, struct recap_error *error)
 {
-    if (geteuid() != 0)
-        return 0;
-    if (setgroups(identity->group_count, identity->groups) < 0 ||
-        setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
-        setresuid(identity->uid, identity->uid, identity->uid) < 0)
-        return recap_fail(error, -errno, "taking on the rights of user %u",
-                          (unsigned)identity->uid);
-    /* The change has made this process one that its own user may not look at, and may not look at
-     * itself (/proc/self). It has nothing any more that this user has not. */
-    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-    return 0;
+    int result = geteuid() == 0 ? become(identity) : 0;
+    if (result == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        result = -errno;
+    return result ? recap_fail(error, result, "taking on the rights of user %u",
+                               (unsigned)identity->uid)
+                  : 0;
 }

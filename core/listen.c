@@ -1,10 +1,8 @@
-/* listen.c: accepts clients and forks a process for each. This process holds nothing of a client's
- * and does nothing for it, so that no client can hold up another. */
+/* listen.c: accepts clients and has a process forked for each. This process holds nothing of a
+ * client's, reads nothing that a client sends and does nothing for it, so that no client can hold
+ * up another. */
 #include "core/listen.h"
-#include "core/client.h"
-#include "core/descriptor_stream.h"
-#include "core/protocol.h"
-#include "core/wire.h"
+#include "core/children.h"
 #include "files/name.h"
 
 #include <errno.h>
@@ -14,25 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-struct child {
-    pid_t pid;
-    struct core_identity identity;
-    int control; /* our end; -1 for sessions of one PD, which ask for nothing */
-};
-
 struct core {
     int socket;
-    const struct core_listen_options *options;
-    struct child *children;
-    size_t count, capacity;
-    struct pollfd *polls; /* the socket, then the children's; room for capacity + 1 */
+    struct core_children children;
+    struct pollfd *polls; /* the socket, then the children's wishes */
+    size_t poll_count;
+    bool exhausted; /* a client waits for whom there are no descriptors */
     sigset_t blocked, waiting;
 };
 
@@ -90,7 +82,7 @@ int core_listen_at(const char *path, int *listener, struct recap_error *error)
     mode_t before = umask(geteuid() == 0 ? 0111 : 0177);
     result = bind(made, (struct sockaddr *)&name, sizeof name) < 0 ? -errno : 0;
     umask(before);
-    if (result == 0 && listen(made, 64) < 0)
+    if (result == 0 && listen(made, SOMAXCONN) < 0)
         result = -errno;
     if (result < 0) {
         close(made);
@@ -122,115 +114,12 @@ int core_listen_inherited(int *listener, struct recap_error *error)
     return 0;
 }
 
-static size_t count_of(const struct core *core, uid_t uid)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < core->count; i++)
-        count += core->children[i].identity.uid == uid;
-    return count;
-}
-
-/* Room for one more child. */
-static int make_room(struct core *core)
-{
-    if (core->count < core->capacity)
-        return 0;
-    size_t capacity = core->capacity ? core->capacity * 2 : 16;
-    struct child *children = reallocarray(core->children, capacity, sizeof *children);
-    if (!children)
-        return -ENOMEM;
-    core->children = children;
-    struct pollfd *polls = reallocarray(core->polls, capacity + 1, sizeof *polls);
-    if (!polls)
-        return -ENOMEM;
-    core->polls = polls;
-    core->capacity = capacity;
-    return 0;
-}
-
-/* In the child: nothing of core's own, nor of other clients, is left open. */
-static void forget_core(struct core *core)
-{
-    close(core->socket);
-    for (size_t i = 0; i < core->count; i++)
-        if (core->children[i].control >= 0)
-            close(core->children[i].control);
-}
-
-/* Forks the process that serves `client`, whose identity becomes the child's. 0 or a negative
- * errno.
- */
-static int spawn(struct core *core, struct core_client *client, struct core_identity *identity)
-{
-    int control[2] = {-1, -1};
-    int result = make_room(core);
-    if (result == 0 && count_of(core, identity->uid) >= core->options->clients)
-        result = -EAGAIN;
-    if (result == 0 && !client->confined &&
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0)
-        result = -errno;
-    if (result < 0)
-        return result;
-    client->identity = identity;
-    client->memory = core->options->memory;
-    client->patience_ms = core->options->patience_ms;
-    client->control = control[1];
-    pid_t pid = fork();
-    result = pid < 0 ? -errno : 0;
-    if (pid == 0) {
-        struct sigaction plain = {.sa_handler = SIG_DFL};
-        sigaction(SIGCHLD, &plain, NULL);
-        sigaction(SIGINT, &plain, NULL);
-        /* SIGTERM alone stays blocked: it waits for the end of a request. */
-        sigset_t blocked;
-        sigemptyset(&blocked);
-        sigaddset(&blocked, SIGTERM);
-        sigprocmask(SIG_SETMASK, &blocked, NULL);
-        forget_core(core);
-        if (control[0] >= 0)
-            close(control[0]);
-        pid_t *others = calloc(core->count + 1, sizeof *others);
-        for (size_t i = 0; others && i < core->count; i++)
-            others[client->other_count++] = core->children[i].pid;
-        client->others = others;
-        _exit(core_client_serve(client));
-    }
-    if (control[1] >= 0)
-        close(control[1]);
-    if (result < 0) {
-        if (control[0] >= 0)
-            close(control[0]);
-        return result;
-    }
-    core->children[core->count++] = (struct child){pid, *identity, control[0]};
-    *identity = (struct core_identity){0};
-    return 0;
-}
-
-/* Says why, to whoever is there, if it can be said at once. */
-static void turn_away(int socket, const struct recap_error *why)
-{
-    struct descriptor_stream stream;
-    struct wire_out out = {0};
-    descriptor_stream_init(&stream, socket, true);
-    stream.patience = 0;
-    struct wire_channel channel = {.stream = &stream.base, .frame_in = 4096, .frame_out = 4096};
-    wire_put_error(&out, why);
-    if (!out.failed)
-        wire_send(&channel, ANSWER_ERROR, 0, out.data, out.length, -1);
-    free(out.data);
-    /* What it said is read: closing over it would take back what we said. */
-    char said[4096];
-    while (recv(socket, said, sizeof said, MSG_DONTWAIT) > 0)
-        continue;
-    shutdown(socket, SHUT_WR);
-}
-
 static void accept_client(struct core *core)
 {
     struct core_identity identity = {0};
     struct recap_error why = {0};
     int socket = accept4(core->socket, NULL, NULL, SOCK_CLOEXEC);
+    core->exhausted = socket < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
     if (socket < 0)
         return;
     int result = core_identity_of_peer(socket, &identity, &why);
@@ -239,118 +128,91 @@ static void accept_client(struct core *core)
             recap_refuse(&why, RECAP_FAILED, -EPERM, "this core serves user %u and not user %u",
                          (unsigned)geteuid(), (unsigned)identity.uid);
     if (result == 0) {
-        struct core_client client = {.socket = socket, .ready = -1};
-        result = spawn(core, &client, &identity);
+        result = core_children_serve(&core->children, socket, &identity);
         if (result == -EAGAIN)
             recap_refuse(&why, RECAP_FAILED, result,
                          "core serves no more than %zu clients and sessions of one user",
-                         core->options->clients);
+                         core->children.options->clients);
         else if (result < 0)
             recap_fail(&why, result, "serving a client");
     }
     if (result < 0)
-        turn_away(socket, &why);
+        core_children_refuse(socket, &why);
     core_identity_clear(&identity);
-    close(socket);
 }
 
-/* A client's process asks for a session of one PD. That it does not get it shows in `ready`, which
- * is closed without a word. */
-static void make_session(struct core *core, size_t index)
+static int make_polls(struct core *core)
 {
-    struct core_session_wish wish;
-    struct core_identity identity = {0};
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(2 * sizeof(int))];
-    } control;
-    struct iovec bytes = {&wish, sizeof wish};
-    struct msghdr message = {.msg_iov = &bytes,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    struct child *child = &core->children[index];
-    ssize_t got = recvmsg(child->control, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    struct cmsghdr *c = got < 0 ? NULL : CMSG_FIRSTHDR(&message);
-    int fds[2] = {-1, -1};
-    if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len <= CMSG_LEN(sizeof fds))
-        memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
-    if (got == 0 || (got < 0 && errno != EAGAIN)) {
-        close(child->control);
-        child->control = -1;
-    }
-    if (got == sizeof wish && wish.id && fds[1] >= 0 &&
-        core_identity_copy(&child->identity, &identity) == 0) {
-        struct core_client client = {.socket = fds[0], .confined = wish.id, .ready = fds[1]};
-        spawn(core, &client, &identity);
-    }
-    core_identity_clear(&identity);
-    for (size_t i = 0; i < 2; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
-}
-
-/* Children, and what they made and left: components that were restored. */
-static void reap(struct core *core)
-{
-    for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) > 0;)
-        for (size_t i = 0; i < core->count; i++)
-            if (core->children[i].pid == pid) {
-                if (core->children[i].control >= 0)
-                    close(core->children[i].control);
-                core_identity_clear(&core->children[i].identity);
-                core->children[i] = core->children[--core->count];
-                break;
-            }
-}
-
-/* One round; `timeout` NULL: for ever. */
-static int serve_round(struct core *core, const struct timespec *timeout, struct recap_error *error)
-{
-    size_t count = core->count;
-    core->polls[0] = (struct pollfd){.fd = ending ? -1 : core->socket, .events = POLLIN};
-    for (size_t i = 0; i < count; i++)
-        core->polls[i + 1] =
-            (struct pollfd){.fd = ending ? -1 : core->children[i].control, .events = POLLIN};
-    int ready = ppoll(core->polls, count + 1, timeout, &core->waiting);
-    if (ready < 0 && errno != EINTR)
-        return recap_fail(error, -errno, "waiting for clients");
-    for (size_t i = 0; ready > 0 && i < count; i++)
-        if (core->polls[i + 1].revents)
-            make_session(core, i);
-    if (ready > 0 && core->polls[0].revents)
-        accept_client(core);
-    reap(core);
+    size_t count = core->children.count + 1;
+    if (count <= core->poll_count)
+        return 0;
+    struct pollfd *larger = reallocarray(core->polls, count * 2, sizeof *larger);
+    if (!larger)
+        return -ENOMEM;
+    core->polls = larger;
+    core->poll_count = count * 2;
     return 0;
 }
 
-static void signal_children(const struct core *core, int number)
+/* One round; `timeout` NULL: for ever. Each client gets one thing done in it. */
+static int serve_round(struct core *core, const struct timespec *timeout, struct recap_error *error)
 {
-    for (size_t i = 0; i < core->count; i++)
-        kill(core->children[i].pid, number);
+    /* Without descriptors it would be told of the next client all the time. */
+    const struct timespec later = {.tv_nsec = 200 * 1000 * 1000};
+    size_t count = core->children.count;
+    int result = make_polls(core);
+    if (result < 0)
+        return recap_fail(error, result, "waiting for clients");
+    bool accepting = !ending && !core->exhausted;
+    core->polls[0] = (struct pollfd){.fd = accepting ? core->socket : -1, .events = POLLIN};
+    for (size_t i = 0; i < count; i++)
+        core->polls[i + 1] =
+            (struct pollfd){.fd = ending ? -1 : core->children.items[i].wishes, .events = POLLIN};
+    int ready = ppoll(core->polls, count + 1, core->exhausted && !timeout ? &later : timeout,
+                      &core->waiting);
+    if (ready < 0 && errno != EINTR)
+        return recap_fail(error, -errno, "waiting for clients");
+    core->exhausted = false;
+    for (size_t i = 0; ready > 0 && i < count; i++)
+        if (core->polls[i + 1].revents)
+            core_children_hear(&core->children, i);
+    if (ready > 0 && core->polls[0].revents)
+        accept_client(core);
+    core_children_reap(&core->children);
+    return 0;
 }
 
-/* They let go of what they hold at the end of the request that they serve. */
+/* They let go of what they hold at the end of the request that they serve. Who does not even end
+ * when it is killed waits for something that the kernel waits for, and is not waited for. */
 static void wind_up(struct core *core)
 {
-    enum { SECONDS = 10 };
+    enum { TICKS_EACH = 100 };
     const struct timespec tick = {.tv_nsec = 100 * 1000 * 1000};
-    signal_children(core, SIGTERM);
-    for (int i = 0; i < SECONDS * 10 && core->count; i++)
-        serve_round(core, &tick, NULL);
-    signal_children(core, SIGKILL);
-    while (core->count && waitpid(core->children[core->count - 1].pid, NULL, 0) >= 0)
-        core_identity_clear(&core->children[--core->count].identity);
+    const int numbers[] = {SIGTERM, SIGKILL};
+    for (size_t n = 0; n < 2; n++) {
+        core_children_signal(&core->children, numbers[n]);
+        for (int i = 0; i < TICKS_EACH && core->children.count; i++)
+            serve_round(core, &tick, NULL);
+    }
+}
+
+/* As many clients as there may be descriptors; none of them inherits it. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int core_listen_run(int socket, const struct core_listen_options *options,
                     struct recap_error *error)
 {
-    struct core core = {.socket = socket, .options = options};
+    struct core core = {.socket = socket, .children.options = options};
     struct sigaction action = {.sa_handler = on_signal};
-    int result = make_room(&core);
-    if (result < 0)
-        return recap_fail(error, result, "serving");
+    int result = 0;
+    raise_limit();
     /* Only while it waits is it interrupted. */
     sigemptyset(&core.blocked);
     sigaddset(&core.blocked, SIGTERM);
@@ -366,7 +228,7 @@ int core_listen_run(int socket, const struct core_listen_options *options,
     while (result == 0 && !ending)
         result = serve_round(&core, NULL, error);
     wind_up(&core);
-    free(core.children);
+    core_children_clear(&core.children);
     free(core.polls);
     return result;
 }

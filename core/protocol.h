@@ -54,6 +54,13 @@ enum protocol_ability {
     CORE_LOADS = 1 << 1,    /* memory is filled from a core file that crosses, and not by writing */
     CORE_HANDS_ON = 1 << 2, /* sessions of one PD are handed on */
     CORE_CONFINED = 1 << 3, /* this is one */
+    CORE_LOOKS = 1 << 4,    /* and it only looks */
+};
+
+/* What a session of one PD gives. */
+enum protocol_session {
+    SESSION_LOOKS = 0, /* what is held, and what it is */
+    SESSION_FULL = 1,  /* all that may be done with the PD */
 };
 
 /* The parts of a graph that a client pushes, in this order. */

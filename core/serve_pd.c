@@ -141,11 +141,16 @@ int serve_session(struct session *session, struct wire_in *in, struct recap_erro
     struct session_pd *pd = session_pd(session, in, error);
     if (!pd)
         return -EBADF;
+    /* Who does not say how much is to be handed on hands on the least. */
+    uint64_t kind = in->at == in->end ? SESSION_LOOKS : wire_get_number(in);
+    if (!wire_done(in) || kind > SESSION_FULL)
+        return session_malformed(error);
     int result = session_refuse_confined(session, "hand on another", error);
     if (result == 0 && !limits->session)
         result = recap_refuse(error, RECAP_FAILED, -EOPNOTSUPP, "this core hands on no sessions");
     if (result == 0)
-        result = limits->session(limits->context, pd->pd, &session->fd, error);
+        result =
+            limits->session(limits->context, pd->pd, kind == SESSION_LOOKS, &session->fd, error);
     return result;
 }
 

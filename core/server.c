@@ -40,15 +40,50 @@ static int (*const serve[ASK_END])(struct session *, struct wire_in *, struct re
     [ASK_SESSION] = serve_session,
 };
 
-/* A new client, or the old one anew. Until it says the same version it gets no further than this
- * answer, the beginning of which no version changes. */
+/* What a session that only looks answers, beside hello and bye: it stops nothing, changes nothing,
+ * and gives away nothing that is in memory or in an object, nor the object itself. */
+static const bool only_looks[ASK_END] = {
+    [ASK_LIST] = true,    [ASK_NAME] = true,     [ASK_OPEN] = true,  [ASK_CLOSE] = true,
+    [ASK_EXAMINE] = true, [ASK_REQUEST] = true,  [ASK_GRAPH] = true, [ASK_COMPARE] = true,
+    [ASK_LABEL] = true,   [ASK_DESCRIBE] = true,
+};
+
+static const char *const acts[ASK_END] = {
+    [ASK_SUSPEND] = "stop a PD",
+    [ASK_RESUME] = "have a PD go on",
+    [ASK_DESTROY] = "end a PD",
+    [ASK_INSTALL] = "install a capability",
+    [ASK_REMOVE] = "remove a capability",
+    [ASK_CONTENT] = "read what is in an object",
+    [ASK_BIND] = "bind an object",
+    [ASK_LOCAL] = "take a capability over",
+    [ASK_ADOPT] = "give a capability",
+    [ASK_REGIONS] = "see the memory of a PD",
+    [ASK_READ] = "read the memory of a PD",
+    [ASK_WRITE] = "write the memory of a PD",
+    [ASK_THREADS] = "see the registers of a PD",
+    [ASK_ATTRIBUTES] = "see the attributes of a PD",
+    [ASK_SESSION] = "hand on another",
+};
+
+static int refuse_act(uint8_t type, struct recap_error *error)
+{
+    recap_refuse(error, RECAP_FAILED, -EPERM, "this session only looks: it cannot %s",
+                 acts[type] ? acts[type] : "build a PD");
+    return recap_error_remedy(error, "whoever may open the PD hands on more with `recap session "
+                                     "--full PID -- COMMAND`");
+}
+
+/* A new client, or the old one anew. Until it says a version that core knows it gets no further
+ * than this answer, the beginning of which no version changes. */
 static int hello(struct session *session, struct wire_in *in, struct recap_error *error)
 {
     const struct core_limits *limits = session->limits;
     const struct core_stream *stream = session->channel.stream;
     session_clear(session);
     uint64_t version = wire_get_number(in);
-    uint64_t frame = version == WIRE_VERSION ? wire_get_number(in) : CORE_FRAME;
+    bool known = version >= WIRE_OLDEST && version <= WIRE_VERSION;
+    uint64_t frame = known ? wire_get_number(in) : CORE_FRAME;
     if (in->failed || frame < 1024)
         return session_malformed(error);
     session->given = recap_badge_map_new();
@@ -56,7 +91,7 @@ static int hello(struct session *session, struct wire_in *in, struct recap_error
         return recap_fail(error, -ENOMEM, "beginning a session");
     session->channel.frame_out =
         frame < session->channel.frame_in ? (size_t)frame : session->channel.frame_in;
-    session->greeted = version == WIRE_VERSION;
+    session->greeted = known;
     bool carries = stream->send_fd && stream->take_fd && session->ops->local && session->ops->adopt;
     uint64_t abilities = carries ? CORE_CARRIES : 0;
     if (session->ops->load)
@@ -65,7 +100,9 @@ static int hello(struct session *session, struct wire_in *in, struct recap_error
         abilities |= CORE_HANDS_ON;
     if (limits->confined)
         abilities |= CORE_CONFINED;
-    wire_put_number(&session->out, WIRE_VERSION);
+    if (limits->looks)
+        abilities |= CORE_LOOKS;
+    wire_put_number(&session->out, known ? version : WIRE_VERSION);
     wire_put_text(&session->out, session->ops->name);
     wire_put_text(&session->out, session->ops->machine);
     wire_put_text(&session->out, session->ops->release(session->kernel));
@@ -91,6 +128,8 @@ static int perform(struct session *session, const struct wire_message *message,
     if (message->type >= ASK_END || !serve[message->type])
         return recap_refuse(error, RECAP_FAILED, -ENOSYS, "core does not know request %u",
                             message->type);
+    if (session->limits->looks && !only_looks[message->type])
+        return refuse_act(message->type, error);
     return serve[message->type](session, &in, error);
 }
 

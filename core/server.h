@@ -21,9 +21,12 @@ struct core_limits {
     /* Not 0: a session of this one PD, which the client may open, and no other; it can make none
      * and can bind nothing by name. */
     uint64_t confined;
-    /* Yields a stream's end on which a session of that one PD is served, as a descriptor that the
-     * stream takes over. NULL: core cannot hand on sessions. */
-    int (*session)(void *context, struct recap_pd *pd, int *fd, struct recap_error *error);
+    /* With that: what the client may ask is what shows the PD and leaves it as it is. */
+    bool looks;
+    /* Yields a stream's end on which a session of that one PD is served, one that only looks or
+     * not, as a descriptor that the stream takes over. NULL: core cannot hand on sessions. */
+    int (*session)(void *context, struct recap_pd *pd, bool looks, int *fd,
+                   struct recap_error *error);
     void *context;
 };
 

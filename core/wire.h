@@ -15,7 +15,8 @@
 #include "core/stream.h"
 #include "graph/graph.h"
 
-enum { WIRE_VERSION = 1 };
+/* Core serves clients of the oldest too: they ask for sessions without saying which kind. */
+enum { WIRE_VERSION = 2, WIRE_OLDEST = 1 };
 
 /* --- frames and messages ---------------------------------------------------------------------- */
 

@@ -186,7 +186,7 @@ int recap_remote_open(const char *address, struct recap_kernel **kernel, struct 
 bool recap_is_remote(const struct recap_kernel *kernel);
 /* A session with the same core in which only this PD of a remote kernel can be reached, as a
  * descriptor that can be handed on; the caller closes it. */
-int recap_remote_session(struct recap_pd *pd, int *fd, struct recap_error *error);
+int recap_remote_session(struct recap_pd *pd, bool looks, int *fd, struct recap_error *error);
 
 /* Has what is created from now on live in a PID namespace of its own, where every PID is free. Also
  * happens by itself where the caller may not choose PIDs otherwise. */

@@ -70,6 +70,11 @@ struct pm_scan_arg {
 #define PR_TIMER_CREATE_RESTORE_IDS_ON 1
 #endif
 
+/* Linux 6.5: the process at the other end of a Unix socket. */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
 /* Linux 6.10. */
 #ifndef SYS_mseal
 #define SYS_mseal 462

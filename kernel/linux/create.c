@@ -1,7 +1,7 @@
 /* create.c: a fresh process that is to become a checkpointed one.
  *
  * A child of ours with exactly the wanted PID, which at once gives up everything that it inherited.
- * Until we trace it, it lives only as long as a pipe to us; from then on the kernel ends it with us
+ * Until we trace it, it lives only as long as a line to us; from then on the kernel ends it with us
  * (PTRACE_O_EXITKILL). So however Recap ends, no half-restored process stays.
  */
 #include "kernel/linux/abi.h"
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,8 +28,10 @@
 /* What the fresh process does until we stop it: nothing, and without a signal reaching it. */
 static _Noreturn void wait_to_be_stopped(int lifeline)
 {
-    char byte;
-    if (dup2(lifeline, 0) < 0 || syscall(SYS_close_range, 1, ~0u, 0) < 0)
+    char byte = 0;
+    /* Whoever makes us may be one that must not be traced: we are to be. */
+    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 || dup2(lifeline, 0) < 0 ||
+        syscall(SYS_close_range, 1, ~0u, 0) < 0 || write(0, &byte, 1) != 1)
         _exit(1);
     while (read(0, &byte, 1) != 0)
         ;
@@ -132,6 +136,20 @@ static int empty(struct linux_pd *pd, struct recap_error *error)
     return result;
 }
 
+/* It may be stopped from now on, or has ended. */
+static int await_ready(pid_t pid, int lifeline, struct recap_error *error)
+{
+    enum { MILLISECONDS = 10 * 1000 };
+    struct pollfd ready = {.fd = lifeline, .events = POLLIN};
+    int result;
+    do
+        result = poll(&ready, 1, MILLISECONDS);
+    while (result < 0 && errno == EINTR);
+    if (result > 0)
+        return 0;
+    return recap_fail(error, result ? -errno : -ETIMEDOUT, "waiting for process %d to begin", pid);
+}
+
 int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph,
                     const struct recap_pd_image *plan, struct recap_pd **pd,
                     struct recap_error *error)
@@ -143,8 +161,8 @@ int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph
     int result = linux_clocks_continue(linux_kernel(kernel), graph, error);
     if (result < 0)
         return result;
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return recap_fail(error, -errno, "making a pipe");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return recap_fail(error, -errno, "making a line to a process");
     pid_t pid = start(linux_kernel(kernel), (pid_t)plan->id, ends, error);
     close(ends[0]);
     if (pid < 0) {
@@ -152,7 +170,9 @@ int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph
         return pid;
     }
     struct recap_pd *made;
-    result = linux_pd_open(kernel, (uint64_t)pid, &made, error);
+    result = await_ready(pid, ends[1], error);
+    if (result == 0)
+        result = linux_pd_open(kernel, (uint64_t)pid, &made, error);
     if (result < 0) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
@@ -164,7 +184,7 @@ int linux_pd_create(struct recap_kernel *kernel, const struct recap_graph *graph
     linux_pd(made)->next_born = linux_kernel(kernel)->born;
     linux_kernel(kernel)->born = linux_pd(made);
     result = linux_suspend(made, error);
-    /* Traced from here on, or about to be killed: the pipe has served. */
+    /* Traced from here on, or about to be killed: the line has served. */
     close(ends[1]);
     raise_limit(pid, plan);
     /* After the process was forked: it begins with the limit that we were given. */

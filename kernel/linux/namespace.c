@@ -36,7 +36,8 @@ static int write_text(const char *path, const char *text)
     return code;
 }
 
-int linux_namespace_map_ids(uid_t user, gid_t group)
+/* Users and groups stand for themselves: whatever is not mapped, we could not become anyway. */
+static int write_maps(uid_t user, gid_t group)
 {
     char text[64];
     int code = write_text("/proc/self/setgroups", "deny");
@@ -46,6 +47,18 @@ int linux_namespace_map_ids(uid_t user, gid_t group)
     code = write_text("/proc/self/uid_map", text);
     snprintf(text, sizeof text, "%u %u 1", group, group);
     return code ? code : write_text("/proc/self/gid_map", text);
+}
+
+/* The files of a process that may not be traced are root's. */
+int linux_namespace_map_ids(uid_t user, gid_t group)
+{
+    int before = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+    if (before != 1)
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    int code = write_maps(user, group);
+    if (before == 0)
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    return code;
 }
 
 static int separate(struct recap_error *error)

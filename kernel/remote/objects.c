@@ -119,7 +119,7 @@ int remote_local(struct recap_kernel *base, recap_badge badge, int *fd, struct r
     return 0;
 }
 
-int recap_remote_session(struct recap_pd *pd, int *fd, struct recap_error *error)
+int recap_remote_session(struct recap_pd *pd, bool looks, int *fd, struct recap_error *error)
 {
     struct remote_kernel *kernel = remote_pd(pd)->kernel;
     struct core_stream *stream = kernel->channel.stream;
@@ -129,6 +129,7 @@ int recap_remote_session(struct recap_pd *pd, int *fd, struct recap_error *error
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "core at %s hands on no sessions", kernel->address);
     remote_put_pd(&out, pd);
+    wire_put_number(&out, looks ? SESSION_LOOKS : SESSION_FULL);
     int result = remote_do(kernel, ASK_SESSION, &out, -1, error);
     if (result < 0)
         return result;
