@@ -1,4 +1,5 @@
 /* examine_relatives.c: children, and processes that share memory or descriptors with this one. */
+#include "kernel/linux/concerns.h"
 #include "kernel/linux/process/examine.h"
 
 #include <ctype.h>
@@ -98,11 +99,36 @@ static int examine_children(struct linux_examine *examine)
     return result < 0 || listed ? (result < 0 ? result : 0) : examine_all_processes(examine);
 }
 
+/* A session has its leader's number, and only who is started inside can be in it: not who is made
+ * anew beside its leader. A leader that is not checkpointed is not there at a restore; then the
+ * process is in the session of whoever restores, as recap-restore(1) says. */
+static int examine_session(struct linux_examine *examine)
+{
+    const struct linux_pd *pd = examine->pd;
+    char stat[1024];
+    const char *field = NULL;
+    if (linux_procfs_read_into(pd->proc, "stat", stat, sizeof stat) > 0)
+        field = linux_stat_field(stat, 6);
+    pid_t session = field ? (pid_t)strtol(field, NULL, 10) : 0;
+    if (session <= 0 || session == pd->pid)
+        return 0;
+    for (const struct linux_pd *other = pd->kernel->opened; other; other = other->next_opened)
+        if (other->pid == session)
+            return recap_refusals_say(
+                examine->refusals, "checkpoint them into an image each",
+                "process %d is in the session that process %d leads, and both are to be "
+                "checkpointed: what is restored can lead a session, but not be in another's",
+                (int)pd->pid, (int)session);
+    return 0;
+}
+
 int linux_examine_relatives(struct linux_examine *examine)
 {
     pid_t pid = examine->pd->pid, parent;
     char state;
     int result = examine_children(examine);
+    if (result == 0)
+        result = examine_session(examine);
     if (result < 0 || !read_family(pid, &state, &parent) || parent <= 0)
         return result;
     if (syscall(SYS_kcmp, pid, parent, KCMP_VM, 0, 0) == 0)

@@ -1,6 +1,7 @@
 /* session.c: session, process group and controlling terminal.
  *
- * A process that led its session or group leads one again; otherwise it joins the caller's. A
+ * A process that led its session or group leads one again; one whose group another process of the
+ * image leads is in that group again; otherwise it joins the caller's. A
  * session leader that is bound to the terminal of the caller's session is the exception: it joins
  * that session too, with a process group of its own, and can control its jobs there.
  */
@@ -194,6 +195,20 @@ static int lead(struct linux_pd *pd, bool session, struct recap_error *error)
     return result;
 }
 
+/* Into the group that another process of the image leads. We may do this as the parent of both, for
+ * neither has executed a program. */
+static int join_group(const struct linux_pd *pd, int64_t group, struct recap_error *error)
+{
+    pid_t leader = group > 0 && group <= INT32_MAX ? linux_pd_born(pd->kernel, (pid_t)group) : 0;
+    if (!leader || !pd->own_parent || getsid(leader) != getsid(pd->pid))
+        return 0;
+    if (getpgid(leader) != leader && setpgid(leader, leader) < 0)
+        return recap_fail(error, -errno, "having process %d lead its process group", leader);
+    if (setpgid(pd->pid, leader) < 0)
+        return recap_fail(error, -errno, "joining the process group of process %d", leader);
+    return 0;
+}
+
 int linux_session_set(struct linux_pd *pd, const struct recap_creation *creation,
                       const struct recap_pd_image *image, const struct recap_value *want,
                       struct recap_error *error)
@@ -221,6 +236,8 @@ int linux_session_set(struct linux_pd *pd, const struct recap_creation *creation
     bool joins = bound && answer == 0;
     if (result == 0 && ((leads_session && !joins) || leads_group))
         result = lead(pd, leads_session && !joins, error);
+    if (result == 0 && !leads_session && !leads_group)
+        result = join_group(pd, group, error);
     bool foreground = leads_group && recap_number_or(terminal, "foreground", 0);
     if (result == 0 && leads_session && recap_member(terminal, "master"))
         return take_by_master(pd, creation, image, recap_number_or(terminal, "master", -1),
