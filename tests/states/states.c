@@ -22,8 +22,9 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const struct family process_family, sockets_family, threads_family;
-static const struct family *const families[] = {&process_family, &sockets_family, &threads_family};
+extern const struct family files_family, process_family, sockets_family, threads_family;
+static const struct family *const families[] = {&files_family, &process_family, &sockets_family,
+                                                &threads_family};
 
 enum { FAMILIES = sizeof families / sizeof *families };
 
