@@ -7,6 +7,7 @@
 #include "kernel/linux/objects/signal_owner.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 /* What the functions of a kind work on. `own` is set when the description has to be freed. */
@@ -177,6 +178,27 @@ static int find_object(const struct recap_graph *graph, uint64_t id,
     return 0;
 }
 
+/* What was opened by a path that leads to something else by now can be had as it is now. */
+static void advise_binding(const struct recap_graph *graph, const struct recap_object *object,
+                           struct recap_error *error)
+{
+    const char *path = recap_text_or_null(object->state, "path");
+    uint64_t flags = 0;
+    if (!error || error->remedy[0] || !path)
+        return;
+    recap_get_hex(object->state, "flags", &flags);
+    for (size_t p = 0; p < graph->pd_count; p++)
+        for (size_t i = 0; i < graph->pds[p].slot_count; i++)
+            if (graph->pds[p].slots[i].object == object->id) {
+                /* A comma behind the name keeps what follows another one from being an option. */
+                recap_error_remedy(error, "restore with --bind %llu=path:%s%s%s",
+                                   (unsigned long long)graph->pds[p].slots[i].selector, path,
+                                   strchr(path, ',') ? "," : "", flags & O_APPEND ? ",append" : "");
+                return;
+            }
+    recap_error_remedy(error, "put back %s as it was", path);
+}
+
 int linux_create(struct recap_kernel *kernel, const struct recap_creation *creation, uint64_t id,
                  recap_badge *badge, struct recap_error *error)
 {
@@ -190,6 +212,8 @@ int linux_create(struct recap_kernel *kernel, const struct recap_creation *creat
                             kind->name);
     recap_badge made;
     result = kind->create(linux_kernel(kernel), creation, object, &made, error);
+    if (result == -ESTALE)
+        advise_binding(creation->graph, object, error);
     if (result < 0)
         return result;
     struct linux_badge_entry *entry = linux_badge_entry(linux_kernel(kernel), made);

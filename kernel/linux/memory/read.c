@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -33,6 +34,8 @@ struct reading {
     uint64_t zero_device;   /* device and inode of /dev/zero as the process sees it, 0: none */
     uint64_t zero_inode;
     uint64_t pass;
+    struct obstacle *obstacles;
+    size_t obstacle_count;
     struct recap_refusals *refusals; /* takes what cannot be restored; NULL: that is an error */
     struct recap_error *error;
 };
@@ -43,6 +46,7 @@ static void clear_reading(struct reading *reading)
     linux_pages_free(reading->pages);
     free(reading->ranges.items);
     free(reading->guards.items);
+    free(reading->obstacles);
 }
 
 static int out_of_memory(struct reading *reading)
@@ -135,18 +139,61 @@ static int enter_object(struct reading *reading, const struct linux_mapping *map
                               mapping->name, &piece, &region->object, reading->error);
 }
 
+/* What cannot be checkpointed, and how many mappings there are of it: each is said once. */
+struct obstacle {
+    struct linux_mapping first;
+    const char *why;
+    size_t count;
+};
+
+static const char *name_of(const struct linux_mapping *mapping)
+{
+    return mapping->name ? mapping->name : "memory";
+}
+
 static int refuse(struct reading *reading, const struct linux_mapping *mapping, const char *why)
 {
-    unsigned long long start = mapping->start, end = mapping->end;
-    const char *name = mapping->name ? mapping->name : "memory";
+    enum { LOOK_BACK = 64 }; /* what is mapped in turn with more than these is said again */
     if (!reading->refusals)
         return recap_refuse(reading->error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                            "%s, mapped from 0x%llx to 0x%llx, cannot be checkpointed: %s", name,
-                            start, end, why);
-    if (recap_refusals_say(reading->refusals, NULL,
-                           "%s, mapped from 0x%llx to 0x%llx, cannot be checkpointed: %s", name,
-                           start, end, why) < 0)
-        return out_of_memory(reading);
+                            "%s, mapped from 0x%llx to 0x%llx, cannot be checkpointed: %s",
+                            name_of(mapping), (unsigned long long)mapping->start,
+                            (unsigned long long)mapping->end, why);
+    size_t count = reading->obstacle_count;
+    for (size_t i = count; i-- > 0 && count - i <= LOOK_BACK;) {
+        struct obstacle *obstacle = &reading->obstacles[i];
+        if (obstacle->why == why && obstacle->first.device == mapping->device &&
+            obstacle->first.inode == mapping->inode &&
+            strcmp(name_of(&obstacle->first), name_of(mapping)) == 0) {
+            obstacle->count++;
+            return 0;
+        }
+    }
+    if ((count & (count - 1)) == 0) {
+        void *more =
+            reallocarray(reading->obstacles, count ? count * 2 : 1, sizeof *reading->obstacles);
+        if (!more)
+            return out_of_memory(reading);
+        reading->obstacles = more;
+    }
+    reading->obstacles[reading->obstacle_count++] =
+        (struct obstacle){.first = *mapping, .why = why, .count = 1};
+    return 0;
+}
+
+static int say_obstacles(struct reading *reading)
+{
+    for (size_t i = 0; i < reading->obstacle_count; i++) {
+        const struct obstacle *obstacle = &reading->obstacles[i];
+        char more[48] = "";
+        if (obstacle->count > 1)
+            snprintf(more, sizeof more, " and in %zu more places", obstacle->count - 1);
+        if (recap_refusals_say(reading->refusals, NULL,
+                               "%s, mapped from 0x%llx to 0x%llx%s, cannot be checkpointed: %s",
+                               name_of(&obstacle->first), (unsigned long long)obstacle->first.start,
+                               (unsigned long long)obstacle->first.end, more, obstacle->why) < 0)
+            return out_of_memory(reading);
+    }
     return 0;
 }
 
@@ -243,7 +290,7 @@ int linux_regions_listed(struct recap_pd *pd, struct recap_graph *graph,
     result = 0;
     for (size_t i = 0; result == 0 && i < reading.mappings.count; i++)
         result = add_mapping(&reading, &reading.mappings.items[i]);
-    return result;
+    return result ? result : say_obstacles(&reading);
 }
 
 int linux_regions(struct recap_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,

@@ -208,6 +208,18 @@ static int describe_removed(int fd, const char *path, struct recap_arena *arena,
     return linux_inode_describe(arena, state, &status, live, error);
 }
 
+/* An end that is in flight is described later than the pipe, and may be the only one that reads. */
+static void find_reader(struct linux_kernel *kernel, struct live_pipe *live)
+{
+    recap_badge end = linux_badge_with_inode(kernel, live->status.st_ino, 0);
+    if (linux_badge_rights(kernel, live->end) & RECAP_RIGHT_READ)
+        return;
+    while (end && !(linux_badge_rights(kernel, end) & RECAP_RIGHT_READ))
+        end = linux_badge_with_inode(kernel, live->status.st_ino, end);
+    if (end)
+        live->end = end;
+}
+
 static int describe(struct linux_kernel *kernel, recap_badge badge,
                     const struct linux_description *description, struct recap_arena *arena,
                     struct recap_object *object, struct recap_error *error)
@@ -219,6 +231,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     object->label = live->path ? recap_arena_printf(arena, "FIFO %s", live->path) : "pipe";
     struct recap_value *state = recap_record(arena);
     __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
+    find_reader(kernel, live);
     int result = linux_badge_fd(kernel, live->end, &fd, error);
     if (result < 0)
         return result;

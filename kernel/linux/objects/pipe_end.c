@@ -3,6 +3,7 @@
 #include "kernel/linux/objects/outside.h"
 #include "kernel/linux/objects/pipe.h"
 #include "kernel/linux/objects/status_flags.h"
+#include "kernel/linux/objects/unix.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,20 @@ static int is_widowed(struct linux_kernel *kernel, recap_badge badge, bool *wido
     return 0;
 }
 
+/* The other end of a pipe may be held by nobody, or be in flight in a socket, which is looked into
+ * once the component is stopped. */
+static int find_other_end(struct linux_kernel *kernel, recap_badge badge, const struct stat *status,
+                          bool *inside, struct recap_error *error)
+{
+    const uint32_t both = RECAP_RIGHT_READ | RECAP_RIGHT_WRITE;
+    int result = is_widowed(kernel, badge, inside, error);
+    int any = result == 0 && !*inside ? linux_unix_enter_in_flight(kernel, error) : result;
+    if (any > 0)
+        *inside = !linux_badge_is_still(kernel, badge) ||
+                  linux_pipe_rights_inside(kernel, status->st_ino) == both;
+    return any < 0 ? any : 0;
+}
+
 /* Whether it comes back with what is checkpointed. A FIFO is found again by its name, whoever has
  * it open. Without one it is like a pipe; but a writer may never have come, which is told from one
  * that is elsewhere by who has it. */
@@ -47,8 +62,10 @@ static int is_inside(struct linux_kernel *kernel, recap_badge badge,
         *inside = true;
         return 0;
     }
+    if (!fifo && !*inside)
+        return find_other_end(kernel, badge, status, inside, error);
     if (!fifo)
-        return *inside ? 0 : is_widowed(kernel, badge, inside, error);
+        return 0;
     struct linux_outsider outsider;
     int result =
         linux_outside_shares(kernel, status->st_dev, status->st_ino, true, NULL, &outsider);

@@ -1,5 +1,6 @@
 /* regular.c: descriptions open on regular files. The file itself stays where it is and has to be
  * there unchanged at restore; one without a name travels with the image (unlinked_file.c). */
+#include "kernel/linux/memory/mappings.h"
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/file_locks.h"
@@ -35,6 +36,10 @@ static int refuse_disguise(const struct linux_description *description, struct r
     char path[LINUX_HOME_PATH];
     struct linux_home home = {description->pid, description->fd};
     struct statfs system;
+    uint64_t memory;
+    if (linux_shared_memory_device(&memory, NULL) == 0 && description->status.st_dev == memory)
+        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                            "it is memory that processes share, opened by a link in /proc");
     if (statfs(linux_home_path(home, path), &system) < 0)
         return 0;
     for (size_t i = 0; i < sizeof disguises / sizeof *disguises; i++)
