@@ -27,6 +27,7 @@ struct work {
     struct recap_graph *graph;
     struct recap_walk walk;
     struct recap_image_writer *writer;
+    bool unsure;    /* the look did not come to an end: the stopped PDs are examined once more */
     uint64_t bytes; /* of pages, all PDs */
     uint64_t done;
 };
@@ -109,6 +110,7 @@ static int find_pd(const struct work *work, uint64_t id, size_t *index, struct r
 static int take_externals(struct work *work, struct recap_error *error)
 {
     size_t count = work->options->external_count;
+    free(work->promises);
     work->promises = calloc(count + 1, sizeof *work->promises);
     if (!work->promises)
         return recap_fail(error, -ENOMEM, "reading the external selectors");
@@ -145,13 +147,20 @@ static int refused(const struct work *work, struct recap_error *error)
     return -EOPNOTSUPP;
 }
 
-/* Finds what cannot be restored, while everything runs. */
-static int look(struct work *work, struct recap_error *error)
+static int examine_all(struct work *work, struct recap_error *error)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < work->pd_count; i++)
+        result = work->ops->examine(work->pds[i], work->refusals, error);
+    return result;
+}
+
+static int look_once(struct work *work, struct recap_error *error)
 {
     int result = start_graph(work, error);
     work->walk.running = true;
-    for (size_t i = 0; result == 0 && i < work->pd_count; i++)
-        result = work->ops->examine(work->pds[i], work->refusals, error);
+    if (result == 0)
+        result = examine_all(work, error);
     if (result == 0)
         result = walk_all_slots(work, error);
     if (result == 0)
@@ -159,6 +168,32 @@ static int look(struct work *work, struct recap_error *error)
     if (result == 0)
         result = describe_all(work, error);
     return result ? result : refused(work, error);
+}
+
+/* Finds what cannot be restored, while everything runs. What is read of a program that runs may not
+ * belong together, so only what every look finds is believed. When each finds something else, the
+ * truth is asked for once the PDs are stopped. */
+static int look(struct work *work, struct recap_error *error)
+{
+    enum { LOOKS = 3 };
+    struct recap_refusals believed = {0};
+    for (int i = 0; i < LOOKS && !work->unsure; i++) {
+        int result = look_once(work, error);
+        if (result != -EOPNOTSUPP || !work->refusals->count) {
+            recap_refusals_clear(&believed);
+            return result;
+        }
+        if (i == 0) {
+            believed = *work->refusals;
+            *work->refusals = (struct recap_refusals){0};
+        } else {
+            recap_refusals_keep_common(&believed, work->refusals);
+            recap_refusals_clear(work->refusals);
+        }
+        work->unsure = !believed.count;
+    }
+    *work->refusals = believed;
+    return refused(work, error);
 }
 
 static int save_content(struct work *work, struct recap_error *error)
@@ -240,6 +275,10 @@ static uint64_t count_bytes(const struct recap_graph *graph)
 static int capture(struct work *work, struct recap_error *error)
 {
     int result = start_graph(work, error);
+    if (result == 0 && work->unsure)
+        result = examine_all(work, error);
+    if (result == 0)
+        result = refused(work, error);
     if (result == 0)
         result = walk_all_slots(work, error);
     for (size_t i = 0; result == 0 && i < work->pd_count; i++) {
@@ -275,6 +314,20 @@ static int each_pd(struct work *work, int (*act)(struct recap_pd *pd, struct rec
     return result;
 }
 
+/* -EAGAIN: the PD is another program by now than the one that was looked at. */
+static int suspend_all(struct work *work, struct recap_error *error)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < work->pd_count; i++) {
+        result = work->ops->suspend(work->pds[i], error);
+        if (result != -EAGAIN)
+            continue;
+        work->unsure = true;
+        result = work->ops->suspend(work->pds[i], error);
+    }
+    return result;
+}
+
 static int finish(struct work *work, struct recap_error *error)
 {
     int result = 0;
@@ -307,7 +360,7 @@ static int checkpoint(struct work *work, struct recap_checkpoint_result *told,
     if (result < 0)
         return result;
     uint64_t begin = now_ns();
-    result = each_pd(work, work->ops->suspend, error);
+    result = suspend_all(work, error);
     if (result == 0)
         result = capture(work, error);
     if (result < 0)
@@ -338,6 +391,10 @@ int recap_engine_checkpoint(struct recap_kernel *kernel, const uint64_t *ids, si
     if (!work.pds)
         return recap_fail(error, -ENOMEM, "opening the PDs");
     for (; work.pd_count < count; work.pd_count++) {
+        for (size_t i = 0; i < work.pd_count; i++)
+            if (ids[i] == ids[work.pd_count])
+                return recap_refuse(error, RECAP_USAGE, -EINVAL, "PD %llu is named twice",
+                                    (unsigned long long)ids[i]);
         int result =
             kernel->ops->pd_open(kernel, ids[work.pd_count], &work.pds[work.pd_count], error);
         if (result < 0)

@@ -1,5 +1,5 @@
 /* error.c: filling error objects and collecting refusals. */
-#include <recap/error.h>
+#include "graph/graph.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -86,6 +86,26 @@ int recap_refusals_say(struct recap_refusals *list, const char *remedy, const ch
     if (remedy)
         snprintf(e.remedy, sizeof e.remedy, "%s", remedy);
     return recap_refusals_add(list, &e);
+}
+
+static bool says(const struct recap_refusals *list, const struct recap_error *e)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct recap_error *item = &list->items[i];
+        if (item->has_selector == e->has_selector && item->selector == e->selector &&
+            strcmp(item->what, e->what) == 0 && strcmp(item->object, e->object) == 0)
+            return true;
+    }
+    return false;
+}
+
+void recap_refusals_keep_common(struct recap_refusals *list, const struct recap_refusals *other)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (says(other, &list->items[i]))
+            list->items[kept++] = list->items[i];
+    list->count = kept;
 }
 
 void recap_refusals_clear(struct recap_refusals *list)

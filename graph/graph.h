@@ -109,6 +109,9 @@ struct recap_pd_image *recap_graph_add_pd(struct recap_graph *graph);
 /* A text of `rights` for people ("read write"), in `buffer`; returns `buffer`. */
 const char *recap_rights_text(uint32_t rights, char *buffer, size_t size);
 
+/* error.c: takes out of `list` what is not in `other` as well. */
+void recap_refusals_keep_common(struct recap_refusals *list, const struct recap_refusals *other);
+
 /* check.c: whether a graph from outside may be used: ascending selectors and addresses, whole
  * pages, objects that exist, no circle of dependence. What is wrong is class RECAP_DAMAGED. The
  * offsets of ranges are not looked at. */

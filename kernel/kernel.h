@@ -69,9 +69,12 @@ struct recap_kernel_ops {
                      const struct recap_pd_image *plan, struct recap_pd **pd,
                      struct recap_error *error);
     /* Finds, without stopping the PD, everything about it (not its objects) that cannot be
-     * checkpointed: children, foreign memory, filters. Returns 0 also when it found some. */
+     * checkpointed: children, foreign memory, filters. Returns 0 also when it found some. What is
+     * read of a running PD may not belong together: a suspended one can be examined as well. */
     int (*examine)(struct recap_pd *pd, struct recap_refusals *refusals, struct recap_error *error);
-    /* Stops all threads. While suspended, nothing of the PD changes but by the functions below. */
+    /* Stops all threads. While suspended, nothing of the PD changes but by the functions below.
+     * -EAGAIN: it runs on, and is not the program any more that was examined; the next call stops
+     * it. */
     int (*suspend)(struct recap_pd *pd, struct recap_error *error);
     /* Lets an opened PD go on as if nothing had happened, or starts a created one. */
     int (*resume)(struct recap_pd *pd, struct recap_error *error);

@@ -140,6 +140,80 @@ static void test_refuses_before_stopping(void **state)
     recap_refusals_clear(&refusals);
 }
 
+/* What is read of a program that runs may not belong together. */
+static void test_believes_what_every_look_finds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *says[5];
+        const char *believed; /* NULL: none */
+        size_t stops;
+    } cases[] = {
+        {{"it has a child", "it has a child", "it has a child", ""}, "it has a child", 0},
+        {{"it has a child", "", "it has a child", ""}, NULL, 1},
+        {{"it has a child", "it is 32-bit", ""}, NULL, 1},
+        /* Once it stands still, what is said is true. */
+        {{"it has a child", "it is 32-bit", "it has a child", ""}, "it has a child", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fake_kernel kernel;
+        struct recap_refusals refusals = {0};
+        struct recap_error error = {0};
+        fake_kernel_init(&kernel);
+        struct fake_pd *pd = fake_pd_populate(&kernel);
+        kernel.says = cases[i].says;
+        int result = take(&kernel, true, &refusals, &error);
+        assert_int_equal(result, cases[i].believed ? -EOPNOTSUPP : 0);
+        assert_int_equal(refusals.count, cases[i].believed ? 1 : 0);
+        if (cases[i].believed)
+            assert_string_equal(refusals.items[0].what, cases[i].believed);
+        else
+            remove_image();
+        assert_int_equal(kernel.stops, cases[i].stops);
+        assert_false(pd->suspended);
+        assert_nothing_left();
+        recap_refusals_clear(&refusals);
+    }
+}
+
+static void test_examines_a_changed_program_again(void **state)
+{
+    (void)state;
+    for (int refuses = 0; refuses < 2; refuses++) {
+        static const char *const says[][3] = {{"", "", NULL}, {"", "it is 32-bit", NULL}};
+        struct fake_kernel kernel;
+        struct recap_refusals refusals = {0};
+        struct recap_error error = {0};
+        fake_kernel_init(&kernel);
+        struct fake_pd *pd = fake_pd_populate(&kernel);
+        kernel.says = says[refuses];
+        kernel.changed = true;
+        assert_int_equal(take(&kernel, true, &refusals, &error), refuses ? -EOPNOTSUPP : 0);
+        assert_int_equal(kernel.examined, 2);
+        assert_false(pd->suspended);
+        if (!refuses)
+            remove_image();
+        recap_refusals_clear(&refusals);
+    }
+}
+
+static void test_names_a_pd_once(void **state)
+{
+    (void)state;
+    struct fake_kernel kernel;
+    struct recap_refusals refusals = {0};
+    struct recap_error error = {0};
+    const uint64_t ids[] = {1, 1};
+    struct recap_checkpoint_options options = {.path = path};
+    fake_kernel_init(&kernel);
+    fake_pd_populate(&kernel);
+    assert_int_equal(
+        recap_engine_checkpoint(&kernel.base, ids, 2, &options, &refusals, NULL, &error), -EINVAL);
+    assert_int_equal(error.cls, RECAP_USAGE);
+    assert_non_null(strstr(error.what, "named twice"));
+    assert_int_equal(kernel.stops, 0);
+}
+
 static void test_binds_what_was_promised(void **state)
 {
     (void)state;
@@ -320,6 +394,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_comes_back, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_refuses_before_stopping, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_believes_what_every_look_finds, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(test_examines_a_changed_program_again, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(test_names_a_pd_once, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_binds_what_was_promised, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_verify_finds_each_difference, make_folder,
                                         remove_folder),

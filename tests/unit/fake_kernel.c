@@ -93,13 +93,23 @@ static int pd_create(struct recap_kernel *kernel, const struct recap_graph *grap
 
 static int examine(struct recap_pd *pd, struct recap_refusals *refusals, struct recap_error *error)
 {
-    (void)refusals;
-    return turn(pd->kernel, "examine", error);
+    struct fake_kernel *kernel = fake(pd->kernel);
+    const char *const *says = kernel->says;
+    int result = turn(pd->kernel, "examine", error);
+    kernel->examined++;
+    if (result < 0 || !says || !*says)
+        return result;
+    kernel->says += says[1] != NULL;
+    return **says ? recap_refusals_say(refusals, NULL, "%s", *says) : 0;
 }
 
 static int suspend(struct recap_pd *pd, struct recap_error *error)
 {
     int result = turn(pd->kernel, "suspend", error);
+    if (result == 0 && fake(pd->kernel)->changed) {
+        fake(pd->kernel)->changed = false;
+        return recap_fail(error, -EAGAIN, "suspend");
+    }
     if (result == 0) {
         fake_pd(pd)->suspended = true;
         fake(pd->kernel)->stops++;

@@ -35,6 +35,10 @@ struct fake_kernel {
     size_t fail_at; /* the call that fails, counted from 1; 0: none */
     bool lost;      /* and all that follow */
     size_t stops;   /* how often a PD was suspended */
+    /* What examine says against every PD, by how often it was called; the last for ever. */
+    const char *const *says;
+    size_t examined;
+    bool changed; /* the next PD to be suspended is another than was examined */
 };
 
 void fake_kernel_init(struct fake_kernel *kernel);
