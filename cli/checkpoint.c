@@ -161,9 +161,9 @@ static int run(const struct arguments *arguments)
         char who[64];
         result = report_failure(arguments->json, &session.error, &refusals);
         if (refusals.count)
-            report_note("%s %s not checkpointed and %s on", subject(arguments, who, sizeof who),
-                        arguments->pid_count == 1 ? "was" : "were",
-                        arguments->pid_count == 1 ? "runs" : "run");
+            report_note("%s %s not checkpointed, and nothing has changed",
+                        subject(arguments, who, sizeof who),
+                        arguments->pid_count == 1 ? "was" : "were");
     } else {
         result = tell(arguments, image, &told);
     }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The caller's terminal, -1 without one; and the process group that is to have it. */
@@ -62,9 +63,15 @@ void foreground_cancel(void)
 
 void foreground_stop(pid_t pid)
 {
+    sigset_t set;
+    siginfo_t signal;
     give_terminal(getpgrp());
     raise(SIGSTOP);
     give_terminal(group);
+    /* The signal by which we go on is passed on here, and not once more. */
+    sigemptyset(&set);
+    sigaddset(&set, SIGCONT);
+    sigtimedwait(&set, &signal, &(struct timespec){0});
     kill(pid, SIGCONT);
 }
 

@@ -189,8 +189,6 @@ int relay_run(struct relay *relay, pid_t pid)
     close(relay->slave);
     relay->slave = -1;
     take_terminal(relay);
-    /* A program that prints only when something changes shows itself on the new terminal. */
-    kill(pid, SIGWINCH);
     int status = relay_all(relay, signals, pid);
     close(signals);
     give_terminal(relay);

@@ -59,8 +59,8 @@ struct recap_restore_options {
 /* Checkpoints the `count` processes `ids` into one new image, a directory: see recap-image(5). On
  * every failure they run on, and no image is left. A dry run finds what would be refused and stops
  * nothing. `result` may be NULL. Errors: EOPNOTSUPP, class RECAP_UNSUPPORTED: `refusals` has one
- * entry for everything that could not be restored; EEXIST, the image exists; EBUSY, somebody else
- * is tracing a process (ptrace(2)). */
+ * entry for everything that could not be restored; EEXIST, the image exists; EBUSY, another
+ * recap has a process stopped. */
 int recap_checkpoint(struct recap_kernel *kernel, const uint64_t *ids, size_t count,
                      const struct recap_checkpoint_options *options,
                      struct recap_refusals *refusals, struct recap_checkpoint_result *result,

@@ -260,6 +260,16 @@ int linux_session_set(struct linux_pd *pd, const struct recap_creation *creation
                       const struct recap_pd_image *image, const struct recap_value *want,
                       struct recap_error *error);
 
+/* --- process/group_stop.c (process): stopped until SIGCONT ------------------------------------ */
+
+void linux_group_stop_record(const struct linux_pd *pd, struct recap_arena *arena,
+                             struct recap_value *state);
+/* Plans it; then, with `thread` at the exit of a system call, does it. */
+int linux_group_stop_set(struct linux_pd *pd, const struct recap_value *want,
+                         struct recap_error *error);
+int linux_group_stop_begin(struct linux_pd *pd, struct linux_thread *thread,
+                           struct recap_error *error);
+
 /* --- process/settings.c (process): the files of /proc/PID that can be written ----------------- */
 
 int linux_settings_record(const struct linux_reading *reading, struct recap_value *state,

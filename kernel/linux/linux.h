@@ -67,8 +67,11 @@ struct linux_pd {
     struct linux_thread *threads; /* of a suspended PD; [0] is the leader */
     size_t thread_count;
     bool suspended;
-    bool created;    /* by pd_create, and not resumed yet: dies with us */
-    bool own_parent; /* created by us: we are its parent and have to reap it */
+    bool created;        /* by pd_create, and not resumed yet: dies with us */
+    bool own_parent;     /* created by us: we are its parent and have to reap it */
+    bool has_relatives;  /* process/attributes.c: somebody to wait for */
+    bool begins_stopped; /* of a created one: by SIGSTOP */
+    bool new_terminal;   /* and: holds another terminal than the image's process did */
     struct linux_foothold *foothold;
     struct linux_pd *next_opened;
     struct linux_pd *next_born;

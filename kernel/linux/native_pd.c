@@ -1,6 +1,7 @@
 /* native_pd.c: request: what a selector holds, and which is the next one used. */
 #include "kernel/linux/badges/badges.h"
 #include "kernel/linux/descriptions.h"
+#include "kernel/linux/process/held.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -60,9 +61,11 @@ static int begin_walk(struct linux_pd *pd, struct recap_error *error)
         result = read_incarnation(pd, &walk->incarnation);
     if (result < 0) {
         linux_walk_free(walk);
+        if (result == -ESRCH)
+            return recap_refuse(error, RECAP_FAILED, result, "process %d has ended", (int)pd->pid);
         recap_fail(error, result, "reading the descriptors of process %d", (int)pd->pid);
         if (result == -EACCES || result == -EPERM)
-            recap_error_remedy(error, "run as the user of that process, or as root");
+            linux_held_denied(pd, error);
         return result;
     }
     pd->walk = walk;

@@ -3,10 +3,14 @@
  * Until then the kernel ends it together with us, whenever that is.
  */
 #include "kernel/linux/batch/foothold.h"
+#include "kernel/linux/concerns.h"
 #include "kernel/linux/namespace.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* The kernel restarts a system call only on the way through signal delivery: a thread that stands
  * at the exit of one is stopped once more, before it returns. */
@@ -51,7 +55,8 @@ int linux_start(struct linux_pd *pd, struct recap_error *error)
         return code;
     code = pd->foothold->moved ? linux_foothold_vanish(pd, error) : linux_foothold_leave(pd, error);
     if (code == 0 && pd->foothold->moved)
-        code = stop_in_delivery(pd, &pd->threads[0], error);
+        code = pd->begins_stopped ? linux_group_stop_begin(pd, &pd->threads[0], error)
+                                  : stop_in_delivery(pd, &pd->threads[0], error);
     for (size_t i = 0; code == 0 && i < pd->thread_count; i++)
         code = set_registers(&pd->threads[i], error);
     if (code == 0)
@@ -63,6 +68,9 @@ int linux_start(struct linux_pd *pd, struct recap_error *error)
     if (code != 0)
         return code;
     linux_stop_detach(pd);
+    /* Who draws on a terminal draws again. */
+    if (pd->new_terminal)
+        syscall(SYS_pidfd_send_signal, pd->pidfd, SIGWINCH, NULL, 0);
     pd->created = false;
     return 0;
 }

@@ -1,6 +1,7 @@
 /* process/examine.c: what of a process is refused before anything is stopped. */
 #include "kernel/linux/linux.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -8,6 +9,8 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -187,22 +190,100 @@ static void test_refusals(void **state)
     expect(be_elsewhere, "another user namespace");
 }
 
+/* What is said against `pid` while one of its threads is traced. */
+static void expect_traced(pid_t pid, pid_t thread)
+{
+    struct recap_refusals refusals = {0};
+    struct recap_error error = {0};
+    struct recap_pd *pd;
+    char tracer[64];
+    snprintf(tracer, sizeof tracer, "traced by process %d", getpid());
+    assert_int_equal(ptrace(PTRACE_SEIZE, thread, 0, 0), 0);
+    assert_int_equal(linux_pd_open(kernel, (uint64_t)pid, &pd, &error), 0);
+    assert_int_equal(linux_examine(pd, &refusals, &error), 0);
+    assert_int_equal(refusals.count, 1);
+    assert_int_equal(refusals.items[0].cls, RECAP_UNSUPPORTED);
+    assert_non_null(strstr(refusals.items[0].what, tracer));
+    linux_pd_close(pd);
+    recap_refusals_clear(&refusals);
+    kill(pid, SIGKILL);
+    if (thread != pid)
+        waitpid(thread, NULL, __WALL);
+    waitpid(pid, NULL, __WALL);
+}
+
+static pid_t second_thread(pid_t pid)
+{
+    char path[32];
+    pid_t found = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    DIR *tasks = opendir(path);
+    assert_non_null(tasks);
+    for (struct dirent *entry; (entry = readdir(tasks));)
+        if (atoi(entry->d_name) > 0 && atoi(entry->d_name) != pid)
+            found = atoi(entry->d_name);
+    closedir(tasks);
+    return found;
+}
+
 static void test_a_tracer_is_named(void **state)
+{
+    (void)state;
+    pid_t pid = start(be_plain);
+    expect_traced(pid, pid);
+    pid = start(have_threads);
+    expect_traced(pid, second_thread(pid));
+}
+
+static pid_t to_be_traced;
+
+static void trace_another(void)
+{
+    ptrace(PTRACE_SEIZE, to_be_traced, 0, 0);
+}
+
+/* One that waits for what it traces is refused at once, another when it has been stopped. */
+static void test_a_process_that_traces_is_refused(void **state)
+{
+    (void)state;
+    struct recap_error error = {0};
+    struct recap_pd *pd;
+    struct recap_graph *graph = recap_graph_new();
+    struct recap_pd_image *image = recap_graph_add_pd(graph);
+    char traced[64];
+    to_be_traced = start(be_plain);
+    pid_t pid = start(trace_another);
+    snprintf(traced, sizeof traced, "process %d traces process %d", pid, to_be_traced);
+    assert_int_equal(linux_pd_open(kernel, (uint64_t)pid, &pd, &error), 0);
+    assert_int_equal(linux_suspend(pd, &error), 0);
+    assert_int_equal(linux_attributes(pd, graph, image, &error), -EOPNOTSUPP);
+    assert_int_equal(error.cls, RECAP_UNSUPPORTED);
+    assert_non_null(strstr(error.what, traced));
+    linux_pd_close(pd);
+    recap_graph_free(graph);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    kill(to_be_traced, SIGKILL);
+    waitpid(to_be_traced, NULL, 0);
+}
+
+static void test_one_that_has_ended(void **state)
 {
     (void)state;
     struct recap_refusals refusals = {0};
     struct recap_error error = {0};
     struct recap_pd *pd;
     pid_t pid = start(be_plain);
-    assert_int_equal(ptrace(PTRACE_SEIZE, pid, 0, 0), 0);
-    assert_int_equal(linux_pd_open(kernel, (uint64_t)pid, &pd, &error), 0);
-    assert_int_equal(linux_examine(pd, &refusals, &error), -EBUSY);
-    assert_int_equal(refusals.count, 0);
-    assert_int_equal(error.cls, RECAP_FAILED);
-    assert_non_null(strstr(error.what, "being traced"));
-    linux_pd_close(pd);
-    recap_refusals_clear(&refusals);
     kill(pid, SIGKILL);
+    siginfo_t end;
+    assert_int_equal(waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT), 0);
+    assert_int_equal(linux_pd_open(kernel, (uint64_t)pid, &pd, &error), 0);
+    assert_int_equal(linux_examine(pd, &refusals, &error), -ESRCH);
+    assert_int_equal(refusals.count, 0);
+    assert_non_null(strstr(error.what, "has ended"));
+    assert_int_equal(linux_suspend(pd, &error), -ESRCH);
+    assert_non_null(strstr(error.what, "has ended"));
+    linux_pd_close(pd);
     waitpid(pid, NULL, 0);
 }
 
@@ -212,6 +293,8 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_semaphores),
         cmocka_unit_test(test_a_tracer_is_named),
+        cmocka_unit_test(test_a_process_that_traces_is_refused),
+        cmocka_unit_test(test_one_that_has_ended),
     };
     return cmocka_run_group_tests(tests, enter, leave);
 }

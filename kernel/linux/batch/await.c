@@ -5,6 +5,7 @@
  * so nothing here sleeps in waitpid, and every wait looks at all of these.
  */
 #include "kernel/linux/batch/foothold.h"
+#include "kernel/linux/process/held.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -29,6 +30,8 @@
  * been on a processor. */
 #define STOP_LIMIT_NS (3000 * MS)
 #define IDLE_LIMIT_NS (30000 * MS)
+/* And one that is frozen by then mostly stays so. */
+#define FROZEN_LIMIT_NS (300 * MS)
 /* How long a killed process mostly takes at most to end. */
 #define ENDING_MS 100
 
@@ -44,8 +47,7 @@ int64_t linux_stop_deadline(void)
     return now_ns() + STOP_LIMIT_NS;
 }
 
-/* The state letter of a thread; 'X' when there is none. */
-static char state_of(const struct linux_pd *pd, pid_t tid)
+char linux_stop_state(const struct linux_pd *pd, pid_t tid)
 {
     char path[32], stat[1024];
     snprintf(path, sizeof path, "task/%d/stat", tid);
@@ -81,14 +83,16 @@ struct wait {
 
 static bool is_over(struct wait *wait, int64_t now)
 {
-    if (wait->deadline)
-        return now > wait->deadline;
+    if (wait->deadline && now > wait->deadline)
+        return true;
     int64_t time = time_on_processor(wait->pd, wait->tid);
     if (time != wait->on_processor) {
         wait->on_processor = time;
         wait->moved = now;
     }
-    return now - wait->moved > IDLE_LIMIT_NS;
+    int64_t idle = now - wait->moved;
+    return (!wait->deadline && idle > IDLE_LIMIT_NS) ||
+           (idle > FROZEN_LIMIT_NS && linux_held_frozen(wait->pd, wait->tid, NULL));
 }
 
 /* A wait status, or: -ECHILD the thread is none of ours (any more), -ESRCH it has ended,
@@ -113,7 +117,7 @@ static int wait_status(const struct linux_pd *pd, pid_t tid, int64_t deadline, b
             sched_yield();
             continue;
         }
-        char state = state_of(pd, tid);
+        char state = linux_stop_state(pd, tid);
         /* Its report may just have come: that is looked for once more. */
         ended = !report && (state == 'Z' || state == 'X');
         if (ended)
@@ -192,6 +196,8 @@ int linux_stop_say(const struct linux_pd *pd, pid_t tid, const struct linux_stop
         return recap_refuse(error, RECAP_FAILED, -EINTR,
                             "interrupted while waiting for thread %d of process %d to stop", tid,
                             pd->pid);
+    if (linux_held_frozen(pd, tid, error))
+        return -EBUSY;
     recap_refuse(error, RECAP_FAILED, -EBUSY,
                  "thread %d of process %d waits in the kernel and does not stop", tid, pd->pid);
     recap_error_remedy(error, "try again later; what it waits in is in /proc/%d/task/%d/wchan",

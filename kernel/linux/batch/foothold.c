@@ -36,16 +36,44 @@ uint64_t linux_foothold_last(const struct linux_pd *pd)
     return header_entry(pd, ENTRY_LAST);
 }
 
-int linux_foothold_find(struct linux_pd *pd, struct recap_error *error)
+static struct linux_foothold *make(struct linux_pd *pd)
+{
+    if (!pd->foothold && (pd->foothold = calloc(1, sizeof *pd->foothold)))
+        pd->foothold->memory = -1;
+    return pd->foothold;
+}
+
+void linux_foothold_note(struct linux_pd *pd)
+{
+    struct linux_foothold *foothold = make(pd);
+    if (!foothold)
+        return;
+    if (foothold->memory >= 0)
+        close(foothold->memory);
+    foothold->memory = openat(pd->proc, "mem", O_RDWR | O_CLOEXEC);
+    foothold->noted = foothold->memory >= 0;
+}
+
+bool linux_foothold_has_changed(struct linux_pd *pd)
 {
     struct linux_foothold *foothold = pd->foothold;
-    if (!foothold) {
-        foothold = calloc(1, sizeof *foothold);
-        if (!foothold)
-            return recap_fail(error, -ENOMEM, "entering process %d", pd->pid);
-        foothold->memory = -1;
-        pd->foothold = foothold;
-    }
+    char byte;
+    if (!foothold->noted)
+        return false;
+    foothold->noted = false;
+    /* Memory that nobody has any more reads as an empty file. The padding can be read. */
+    if (pread(foothold->memory, &byte, 1, (off_t)foothold->area) != 0)
+        return false;
+    close(foothold->memory);
+    foothold->memory = -1;
+    return true;
+}
+
+int linux_foothold_find(struct linux_pd *pd, struct recap_error *error)
+{
+    struct linux_foothold *foothold = make(pd);
+    if (!foothold)
+        return recap_fail(error, -ENOMEM, "entering process %d", pd->pid);
     if (foothold->moved)
         return 0;
     return linux_access_padding(pd, &foothold->area, &foothold->area_size, error);

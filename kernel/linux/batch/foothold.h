@@ -27,14 +27,15 @@ struct linux_registers {
     uint64_t mask;                 /* blocked signals */
     int64_t blocked_ns;            /* how long it had been waiting in the kernel; -1: unknown */
     int signal;                    /* that it is to receive as it goes on; 0: none */
-    bool group_stopped;            /* by SIGSTOP or the like: goes back to that */
+    int group_stop;                /* SIGSTOP or the like: goes back to that; 0: none */
     bool away;                     /* its registers are the stub's: they have to be set back */
     struct user_regs_struct there; /* as they were at the last stop call of its stub */
     int ending;                    /* while away: the signal of its stub's stop calls; 0: none */
 };
 
 struct linux_foothold {
-    int memory;    /* /proc/PID/mem */
+    int memory; /* /proc/PID/mem; noted: as it was when the process was examined */
+    bool noted;
     uint64_t area; /* padding that takes the stubs */
     size_t area_size;
     size_t used;    /* bytes of it that hold the leader's stub */
@@ -126,6 +127,8 @@ int64_t linux_stop_deadline(void);
  * although the kernel reports that only when they are. */
 void linux_stop_wait(const struct linux_pd *pd, pid_t tid, int64_t deadline,
                      struct linux_stopped *stopped);
+/* The state letter of a thread; 'X' when there is none. */
+char linux_stop_state(const struct linux_pd *pd, pid_t tid);
 /* Whether the thread stands. */
 bool linux_stop_is_one(const struct linux_stopped *stopped);
 /* Fills `error` with why a thread did not stop, for LINUX_STOP_LATE and LINUX_STOP_UNWANTED. */
@@ -158,6 +161,10 @@ int linux_stop_read(struct linux_pd *pd, struct linux_thread *thread, struct rec
 
 /* --- foothold.c ------------------------------------------------------------------------------- */
 
+/* Notes which memory the process has, to find later that it has executed another program. */
+void linux_foothold_note(struct linux_pd *pd);
+/* Whether it has, with all threads stopped; what was noted is forgotten. */
+bool linux_foothold_has_changed(struct linux_pd *pd);
 /* Finds the padding. */
 int linux_foothold_find(struct linux_pd *pd, struct recap_error *error);
 /* Makes the leader stand in its stub, with a workshop. Cheap when it stands already. */

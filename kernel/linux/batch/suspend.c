@@ -1,5 +1,6 @@
 /* suspend.c: stopping all threads of a process without a trace, and letting them go again. */
 #include "kernel/linux/batch/foothold.h"
+#include "kernel/linux/process/held.h"
 #include "kernel/linux/threads/waits.h"
 
 #include <dirent.h>
@@ -33,52 +34,43 @@ static int read_text(int directory, const char *path, char *buffer, size_t size)
     return 0;
 }
 
-/* The number after "NAME:" in a status text. */
-static long status_number(const char *text, const char *name)
+/* Says why the kernel did not let us stop thread `tid`. */
+static int explain(struct linux_pd *pd, pid_t tid, int code, struct recap_error *error)
 {
-    const char *field = strstr(text, name);
-    return field ? strtol(field + strlen(name), NULL, 10) : -1;
-}
-
-/* Says why the kernel did not let us stop the process. */
-static int explain(struct linux_pd *pd, int code, struct recap_error *error)
-{
-    char status[4096];
-    if (read_text(pd->proc, "status", status, sizeof status) != 0)
-        return recap_fail(error, -ESRCH, "process %d ended", pd->pid);
-    long tracer = status_number(status, "\nTracerPid:");
-    if (tracer > 0) {
-        char path[64], name[64] = "";
-        snprintf(path, sizeof path, "/proc/%ld/comm", tracer);
-        read_text(AT_FDCWD, path, name, sizeof name);
-        name[strcspn(name, "\n")] = 0;
-        if (strcmp(name, "recap") == 0)
-            recap_refuse(error, RECAP_FAILED, -EBUSY,
-                         "process %d is being checkpointed by recap (pid %ld)", pd->pid, tracer);
-        else
-            recap_refuse(error, RECAP_FAILED, -EBUSY, "process %d is traced by %s (pid %ld)",
-                         pd->pid, name[0] ? name : "another process", tracer);
-        recap_error_remedy(error, "try again when it has let go");
-        return -EBUSY;
-    }
-    if (strstr(status, "\nState:\tZ") || strstr(status, "\nState:\tX")) {
+    char path[32], status[8192];
+    snprintf(path, sizeof path, "task/%d/status", tid);
+    if (linux_procfs_read_into(pd->proc, path, status, sizeof status) < 0)
+        return recap_refuse(error, RECAP_FAILED, -ESRCH, "process %d has ended", pd->pid);
+    const char *field = linux_procfs_field(status, "TracerPid");
+    pid_t tracer = field ? atoi(field) : 0;
+    if (tracer == getpid())
+        return recap_refuse(error, RECAP_USAGE, -EBUSY, "process %d is stopped already", pd->pid);
+    if (tracer > 0)
+        return linux_held_traced(pd, tracer, error);
+    const char *state = linux_procfs_field(status, "State");
+    if (state && (*state == 'Z' || *state == 'X')) {
         if (linux_stop_all_ended(pd))
             return recap_refuse(error, RECAP_FAILED, -ESRCH, "process %d has ended", pd->pid);
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "the main thread of process %d has ended and left others behind",
                             pd->pid);
     }
-    if (strstr(status, "\nKthread:\t1"))
+    if (linux_held_by_kernel(pd))
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "%d is a thread of the kernel and not a process", pd->pid);
     if (pd->pid == getpid())
         return recap_refuse(error, RECAP_USAGE, -EINVAL, "a process cannot stop itself");
     recap_fail(error, code, "stopping process %d", pd->pid);
     if (code == -EPERM)
-        recap_error_remedy(error, "run as the owner of the process or as root; a process that "
-                                  "changed its credentials or is protected by the system's "
-                                  "ptrace policy needs root");
+        linux_held_denied(pd, error);
     return code;
+}
+
+/* Whether the thread has ended, which may happen at any time. */
+static bool has_ended(const struct linux_pd *pd, pid_t tid)
+{
+    char state = linux_stop_state(pd, tid);
+    return state == 'Z' || state == 'X';
 }
 
 static struct linux_thread *find_thread(struct linux_pd *pd, pid_t tid)
@@ -127,10 +119,10 @@ static int seize(struct linux_pd *pd, pid_t tid, struct recap_error *error)
     if (ptrace(PTRACE_SEIZE, tid, 0, pd->created ? OPTIONS_CREATED : OPTIONS) != 0) {
         int code = -errno;
         drop_thread(pd, pd->thread_count - 1);
-        /* Threads may end at any time; the first one stands for the process. */
-        if (tid != pd->pid && (code == -ESRCH || code == -EPERM))
+        /* The first one stands for the process. */
+        if (tid != pd->pid && has_ended(pd, tid))
             return 0;
-        return explain(pd, code, error);
+        return explain(pd, tid, code, error);
     }
     thread->seized = true;
     return 0;
@@ -182,7 +174,7 @@ static int await(struct linux_pd *pd, struct linux_thread *thread, int64_t deadl
             ptrace(PTRACE_CONT, thread->tid, 0, stopped.signal);
             continue;
         default:
-            thread->home->group_stopped = stopped.signal != SIGTRAP;
+            thread->home->group_stop = stopped.signal == SIGTRAP ? 0 : stopped.signal;
             break;
         }
         thread->stopped = true;
@@ -255,7 +247,7 @@ static int stop_all(struct linux_pd *pd, struct recap_error *error)
     if (!tasks) {
         if (tasks_fd >= 0)
             close(tasks_fd);
-        return explain(pd, -ESRCH, error);
+        return explain(pd, pd->pid, -ESRCH, error);
     }
     linux_waits_forget(pd);
     size_t waited = 0;
@@ -297,6 +289,8 @@ int linux_suspend(struct recap_pd *base, struct recap_error *error)
             code = read_own_ids(pd, error);
         if (code == 0)
             code = linux_foothold_find(pd, error);
+        if (code == 0 && linux_foothold_has_changed(pd))
+            code = recap_fail(error, -EAGAIN, "process %d has executed another program", pd->pid);
         if (code != 0) {
             let_go(pd);
             return code;
@@ -304,6 +298,8 @@ int linux_suspend(struct recap_pd *base, struct recap_error *error)
         if (!stub_in_use(pd))
             break;
         let_go(pd);
+        if (attempt == 200 && linux_held_frozen(pd, pd->pid, error))
+            return -EBUSY;
         if (attempt == 200)
             return recap_fail(error, -EBUSY,
                               "process %d still finishes what an earlier recap began", pd->pid);

@@ -206,6 +206,17 @@ static bool is_anothers(int fd)
     return group > 0 && group != getpgrp();
 }
 
+/* Those that hold it find their screen as somebody else left it. */
+static void note_holders(const struct recap_creation *creation, uint64_t id)
+{
+    for (size_t p = 0; p < creation->graph->pd_count; p++) {
+        const struct recap_pd_image *image = &creation->graph->pds[p];
+        for (size_t i = 0; i < image->slot_count; i++)
+            if (image->slots[i].object == id)
+                linux_pd(creation->pds[p])->new_terminal = true;
+    }
+}
+
 /* What a terminal outside was bound to takes on its settings, if it is a terminal at all and they
  * are ours to set; so does a line that was opened again. */
 static int tie(struct linux_pd *pd, const struct recap_creation *creation,
@@ -215,6 +226,7 @@ static int tie(struct linux_pd *pd, const struct recap_creation *creation,
     int result = linux_badge_fd(pd->kernel, creation->badges[object->id], &fd, error);
     if (result < 0 || !isatty(fd))
         return result;
+    note_holders(creation, object->id);
     if (!is_anothers(fd))
         result = linux_terminal_settings_set(fd, object, recap_member(object->state, "ties"), false,
                                              error);

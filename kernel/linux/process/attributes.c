@@ -2,11 +2,14 @@
 #include "kernel/linux/batch/foothold.h"
 #include "kernel/linux/clocks.h"
 #include "kernel/linux/concerns.h"
+#include "kernel/linux/process/examine.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct work {
@@ -18,6 +21,7 @@ struct work {
     struct linux_layout layout;
     struct linux_barriers barriers;
     struct linux_segments segments;
+    size_t wait_call; /* whether there is anybody to wait for */
 };
 
 static void clear_work(struct work *work)
@@ -39,6 +43,9 @@ static int ask(struct work *work, struct recap_error *error)
     linux_barriers_ask(reading, &work->barriers);
     linux_segments_ask(reading, &work->segments);
     linux_limits_ask(reading, &work->limits);
+    work->wait_call =
+        linux_batch_call(reading->batch, SYS_waitid, P_ALL, 0, 0,
+                         WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT | __WALL);
     return linux_timers_ask(reading, &work->timers, error);
 }
 
@@ -85,6 +92,7 @@ int linux_process_state(struct linux_pd *pd, struct recap_arena *arena, struct r
         result = linux_batch_run(work.reading.batch, error);
     if (result < 0)
         return result;
+    pd->has_relatives = linux_batch_result(work.reading.batch, work.wait_call) != -ECHILD;
     struct recap_value *read = recap_record(arena);
     result = record(&work, read, error);
     if (result == 0 && recap_arena_failed(arena))
@@ -100,11 +108,15 @@ int linux_attributes(struct recap_pd *base, struct recap_graph *graph, struct re
     struct linux_pd *pd = linux_pd(base);
     struct recap_value *state;
     int result = linux_process_state(pd, graph->arena, &state, error);
+    /* Whom it traces only it knows, and a child may have come since the look. */
+    if (result == 0 && pd->has_relatives)
+        result = linux_relatives_say(pd, error);
     if (result < 0)
         return result;
     image->id = (uint64_t)pd->vpid;
     linux_session_find_terminal(pd, graph, image, graph->arena, state);
     linux_clocks_record(pd, graph->arena, state);
+    linux_group_stop_record(pd, graph->arena, state);
     if (image->thread_count) {
         linux_processor_record(&image->threads[0], graph->arena, state);
         image->name = recap_text_or_null(image->threads[0].state, "name");

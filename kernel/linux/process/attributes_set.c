@@ -122,6 +122,8 @@ static int set_all(struct work *work)
     size_t threads = work->pd->thread_count;
     int result = linux_session_set(work->pd, work->creation, work->image, want, work->error);
     if (result == 0)
+        result = linux_group_stop_set(work->pd, want, work->error);
+    if (result == 0)
         result = linux_layout_set(work->pd, work->creation, want, work->error);
     if (result == 0)
         result = each_thread(work, 1, plan_process);

@@ -1,7 +1,9 @@
 /* examine.c: what of a process, beside its objects, cannot be checkpointed. Everything is found
  * before anything is stopped, so all of it is asked for and not only the first obstacle. */
 #include "kernel/linux/process/examine.h"
+#include "kernel/linux/process/held.h"
 
+#include "kernel/linux/batch/foothold.h"
 #include "kernel/linux/concerns.h"
 #include "kernel/linux/memory/mappings.h"
 
@@ -11,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 int linux_examine_say(struct linux_examine *examine, int result)
@@ -19,7 +22,7 @@ int linux_examine_say(struct linux_examine *examine, int result)
         return 0;
     recap_fail(examine->error, result, "examining process %d", (int)examine->pd->pid);
     if (result == -EACCES || result == -EPERM)
-        recap_error_remedy(examine->error, "run as the user of that process, or as root");
+        linux_held_denied(examine->pd, examine->error);
     return result;
 }
 
@@ -50,47 +53,74 @@ static bool has_word(const char *status, const char *field, const char *word)
 static int examine_status(struct linux_examine *examine, const char *status)
 {
     struct recap_refusals *refusals = examine->refusals;
-    int pid = (int)examine->pd->pid, result = 0;
-    if (!linux_procfs_field(status, "VmSize"))
-        return recap_refusals_say(refusals, NULL,
-                                  "process %d has no memory: it is a thread of the "
-                                  "kernel, or has ended",
-                                  pid);
+    struct recap_error why;
+    const struct linux_pd *pd = examine->pd;
+    const char *state = linux_procfs_field(status, "State");
+    if (linux_held_by_kernel(pd))
+        return recap_refusals_say(refusals, NULL, "process %d is a thread of the kernel", pd->pid);
+    /* One that ends gives its memory back first. */
+    bool first_ended = state && (*state == 'Z' || *state == 'X');
+    if (!linux_procfs_field(status, "VmSize") && (!first_ended || linux_stop_all_ended(pd)))
+        return recap_refuse(examine->error, RECAP_FAILED, -ESRCH, "process %d has ended", pd->pid);
     long tracer = linux_examine_number(status, "TracerPid");
-    if (tracer) {
-        char path[32], name[LINUX_NAME_ROOM];
-        snprintf(path, sizeof path, "/proc/%ld/comm", tracer);
-        linux_examine_name(AT_FDCWD, path, name);
-        recap_refuse(examine->error, RECAP_FAILED, -EBUSY,
-                     "process %d is being traced by process %ld (%s)", pid, tracer, name);
-        recap_error_remedy(examine->error, "try again when it has let go, or end it");
-        return -EBUSY;
+    if (tracer && !(pd->suspended && tracer == getpid())) {
+        int code = linux_held_traced(pd, (pid_t)tracer, &why);
+        if (why.cls != RECAP_UNSUPPORTED) {
+            *examine->error = why;
+            return code;
+        }
+        return recap_refusals_add(refusals, &why);
     }
-    if (result == 0 && has_word(status, "x86_Thread_features", "shstk"))
-        result =
-            recap_refusals_say(refusals, "start it with GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK",
-                               "process %d keeps a shadow stack", pid);
-    return result;
+    if (linux_held_frozen(pd, pd->pid, &why))
+        return recap_refusals_add(refusals, &why);
+    if (has_word(status, "x86_Thread_features", "shstk"))
+        return recap_refusals_say(refusals, "start it with GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK",
+                                  "process %d keeps a shadow stack", pd->pid);
+    return 0;
 }
 
-/* The kernel gives programs of the other sizes of pointers another auxiliary vector. */
+enum machine { MACHINE_64, MACHINE_32, MACHINE_UNKNOWN };
+
+/* The kernel tells a program in its auxiliary vector how large the headers of its file are. */
+static enum machine machine_of(const char *auxv, size_t length)
+{
+    for (size_t at = 0; at + sizeof(Elf64_auxv_t) <= length; at += sizeof(Elf64_auxv_t)) {
+        Elf64_auxv_t entry;
+        memcpy(&entry, auxv + at, sizeof entry);
+        if (entry.a_type == AT_PHENT && entry.a_un.a_val == sizeof(Elf64_Phdr))
+            return MACHINE_64;
+    }
+    for (size_t at = 0; at + sizeof(Elf32_auxv_t) <= length; at += sizeof(Elf32_auxv_t)) {
+        Elf32_auxv_t entry;
+        memcpy(&entry, auxv + at, sizeof entry);
+        if (entry.a_type == AT_PHENT && entry.a_un.a_val == sizeof(Elf32_Phdr))
+            return MACHINE_32;
+    }
+    return MACHINE_UNKNOWN;
+}
+
+/* A process that is just executing a program has neither the old one's state nor all of the new
+ * one's, and its vector is empty for so long: it is given a moment to come to its end. */
 static int examine_machine(struct linux_examine *examine)
 {
-    char text[4096];
-    ssize_t length = linux_procfs_read_into(examine->pd->proc, "auxv", text, sizeof text);
-    if (length <= 0)
-        return length < 0 && length != -EOVERFLOW ? (int)length : 0;
-    for (size_t at = 0; at + sizeof(Elf64_auxv_t) <= (size_t)length; at += sizeof(Elf64_auxv_t)) {
-        Elf64_auxv_t entry;
-        memcpy(&entry, text + at, sizeof entry);
-        if (entry.a_type == AT_PHENT && entry.a_un.a_val == sizeof(Elf64_Phdr))
-            return 0;
-        if (entry.a_type == AT_NULL)
-            break;
+    enum { MOMENT_MS = 1000 };
+    const struct timespec nap = {.tv_nsec = 1000000};
+    enum machine machine = MACHINE_UNKNOWN;
+    for (int i = 0; machine == MACHINE_UNKNOWN && i < MOMENT_MS; i++) {
+        char text[4096];
+        if (i > 0)
+            nanosleep(&nap, NULL);
+        ssize_t length = linux_procfs_read_into(examine->pd->proc, "auxv", text, sizeof text);
+        if (length < 0)
+            return length == -EOVERFLOW ? 0 : (int)length;
+        machine = machine_of(text, (size_t)length);
     }
-    return recap_refusals_say(examine->refusals, NULL,
-                              "process %d is not a 64-bit program: only those can be restored",
-                              (int)examine->pd->pid);
+    return machine != MACHINE_32
+               ? 0
+               : recap_refusals_say(
+                     examine->refusals, NULL,
+                     "process %d is not a 64-bit program: only those can be restored",
+                     (int)examine->pd->pid);
 }
 
 /* The confinement of a security module follows from where a program was started. */
@@ -111,18 +141,20 @@ static int examine_confinement(struct linux_examine *examine)
 int linux_examine(struct recap_pd *base, struct recap_refusals *refusals, struct recap_error *error)
 {
     struct linux_examine examine = {.pd = linux_pd(base), .refusals = refusals, .error = error};
+    if (!examine.pd->suspended)
+        linux_foothold_note(examine.pd);
     if (examine.pd->pid == getpid())
         return recap_refuse(error, RECAP_USAGE, -EINVAL, "recap cannot checkpoint itself");
     char *status;
     int result = linux_procfs_read(examine.pd->proc, "status", &status, NULL);
-    if (result == -ENOENT)
-        result = -ESRCH;
+    if (result == -ENOENT || result == -ESRCH)
+        return recap_refuse(error, RECAP_FAILED, -ESRCH, "process %d has ended", examine.pd->pid);
     size_t before = refusals->count;
     if (result == 0) {
         result = examine_status(&examine, status);
         free(status);
     }
-    if (result == -EBUSY)
+    if (result == -EBUSY || result == -ESRCH)
         return result;
     if (result < 0 || refusals->count > before)
         return linux_examine_say(&examine, result);

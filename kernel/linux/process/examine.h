@@ -25,6 +25,13 @@ int linux_examine_relatives(struct linux_examine *examine);
  * own (same_mounts.c). */
 bool linux_examine_same_mounts(const struct linux_pd *pd);
 
+/* examine_tracing.c: those that it traces, where it seems or (surely) is known to trace some. */
+int linux_examine_tracing(struct linux_examine *examine, bool surely);
+
+/* Of a suspended process that has children or traces others: fills the error with which. Returns
+ * its code. */
+int linux_relatives_say(struct linux_pd *pd, struct recap_error *error);
+
 /* examine.c, for those: what a process or thread calls itself (empty if that cannot be read); the
  * number after a field of a status text, 0 without one. */
 enum { LINUX_NAME_ROOM = 64 };

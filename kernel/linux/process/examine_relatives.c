@@ -1,4 +1,5 @@
-/* examine_relatives.c: children, and processes that share memory or descriptors with this one. */
+/* examine_relatives.c: children, the session, and processes that share memory or descriptors with
+ * this one. */
 #include "kernel/linux/concerns.h"
 #include "kernel/linux/process/examine.h"
 
@@ -122,15 +123,39 @@ static int examine_session(struct linux_examine *examine)
     return 0;
 }
 
+int linux_relatives_say(struct linux_pd *pd, struct recap_error *error)
+{
+    struct recap_refusals found = {0};
+    struct linux_examine examine = {.pd = pd, .refusals = &found, .error = error};
+    int result = examine_children(&examine);
+    if (result == 0)
+        result = linux_examine_tracing(&examine, true);
+    if (result < 0)
+        recap_fail(error, result, "looking for the children of process %d", (int)pd->pid);
+    else if (found.count)
+        *error = found.items[0];
+    else
+        recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                     "process %d has children, or traces other processes", (int)pd->pid);
+    recap_refusals_clear(&found);
+    return result < 0 ? result : -EOPNOTSUPP;
+}
+
 int linux_examine_relatives(struct linux_examine *examine)
 {
     pid_t pid = examine->pd->pid, parent;
     char state;
+    size_t before = examine->refusals->count;
     int result = examine_children(examine);
+    if (result == 0 && examine->refusals->count == before)
+        result = linux_examine_tracing(examine, false);
     if (result == 0)
         result = examine_session(examine);
     if (result < 0 || !read_family(pid, &state, &parent) || parent <= 0)
         return result;
+    /* Two that have none share none. */
+    if (state == 'Z' || state == 'X')
+        return 0;
     if (syscall(SYS_kcmp, pid, parent, KCMP_VM, 0, 0) == 0)
         result = recap_refusals_say(examine->refusals, "try again when it has executed its program",
                                     "process %d shares its memory with its parent, process %d "

@@ -1,6 +1,7 @@
 /* examine_threads.c: threads that differ in what the threads of a process otherwise share, and
  * those that are under rules that cannot be set again. */
 #include "kernel/linux/process/examine.h"
+#include "kernel/linux/process/held.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -13,15 +14,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Flags of a task in /proc/PID/stat: a worker that the kernel runs in the name of the process. */
-enum { IO_WORKER = 0x10, USER_WORKER = 0x4000 };
+/* Flags of a task in /proc/PID/stat: it is ending; it is a worker that the kernel runs in the name
+ * of the process. */
+enum { EXITING = 0x4, IO_WORKER = 0x10, USER_WORKER = 0x4000 };
 
-static bool is_kernel_worker(const char *stat)
+static unsigned long flags_of(const char *stat)
 {
     const char *field = strrchr(stat, ')');
     for (int i = 2; field && i < 9; i++)
         field = strchr(field + 1, ' ');
-    return field && strtoul(field, NULL, 10) & (IO_WORKER | USER_WORKER);
+    return field ? strtoul(field, NULL, 10) : 0;
+}
+
+static bool is_kernel_worker(const char *stat)
+{
+    return flags_of(stat) & (IO_WORKER | USER_WORKER);
 }
 
 static char state_of(const char *stat)
@@ -30,12 +37,21 @@ static char state_of(const char *stat)
     return end && end[1] == ' ' ? end[2] : '?';
 }
 
+/* Whether the thread was still all there by now: one that ends loses piece by piece what it shares
+ * with the others. */
+static bool is_whole(int task)
+{
+    char stat[1024];
+    return linux_procfs_read_into(task, "stat", stat, sizeof stat) >= 0 && state_of(stat) != 'Z' &&
+           state_of(stat) != 'X' && !(flags_of(stat) & EXITING);
+}
+
 static bool differs(pid_t pid, pid_t tid, int what)
 {
     return syscall(SYS_kcmp, pid, tid, what, 0, 0) > 0;
 }
 
-static int examine_sharing(struct linux_examine *examine, pid_t tid, const char *name)
+static int examine_sharing(struct linux_examine *examine, int task, pid_t tid, const char *name)
 {
     static const struct {
         int what;
@@ -43,7 +59,8 @@ static int examine_sharing(struct linux_examine *examine, pid_t tid, const char 
     } shared[] = {{KCMP_FILES, "a descriptor table"}, {KCMP_FS, "a working directory and umask"}};
     pid_t pid = examine->pd->pid;
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
-        if (tid != pid && differs(pid, tid, shared[i].what)) {
+        if (tid != pid && differs(pid, tid, shared[i].what) && is_whole(task) &&
+            is_whole(examine->pd->proc)) {
             int result = recap_refusals_say(examine->refusals, NULL,
                                             "thread %d (%s) of process %d has %s of its own",
                                             (int)tid, name, (int)pid, shared[i].has);
@@ -75,6 +92,14 @@ static int examine_thread(struct linux_examine *examine, int task, pid_t tid)
     length = linux_procfs_read_into(task, "status", status, sizeof status);
     if (length < 0)
         return length == -ENOENT || length == -ESRCH ? 0 : (int)length;
+    long tracer = linux_examine_number(status, "TracerPid");
+    if (tid != pid && tracer && !examine->pd->suspended) {
+        struct recap_error why;
+        linux_held_traced(examine->pd, (pid_t)tracer, &why);
+        int result = recap_refusals_add(refusals, &why);
+        if (result < 0)
+            return result;
+    }
     if (linux_examine_number(status, "Seccomp")) {
         int result =
             recap_refusals_say(refusals, NULL,
@@ -84,7 +109,7 @@ static int examine_thread(struct linux_examine *examine, int task, pid_t tid)
         if (result < 0)
             return result;
     }
-    return examine_sharing(examine, tid, name);
+    return examine_sharing(examine, task, tid, name);
 }
 
 int linux_examine_threads(struct linux_examine *examine)

@@ -109,7 +109,7 @@ int linux_stop_read(struct linux_pd *pd, struct linux_thread *thread, struct rec
                             thread->tid);
     if ((int64_t)r->orig_rax >= 0)
         home->blocked_ns = linux_wait_elapsed(pd, thread->tid, r);
-    if ((int64_t)r->orig_rax >= 0 && (int64_t)r->rax == -EINTR && !home->group_stopped &&
+    if ((int64_t)r->orig_rax >= 0 && (int64_t)r->rax == -EINTR && !home->group_stop &&
         waited_in_vain(r->orig_rax)) {
         /* The kernel then decides when the thread goes on: -EINTR if a handler runs, else again.
          * The time that passed is taken off where a register holds the timeout. */
