@@ -5,6 +5,7 @@
 #include "kernel/linux/batch/foothold.h"
 #include "kernel/linux/concerns.h"
 #include "kernel/linux/namespace.h"
+#include "kernel/linux/threads/waits.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -40,7 +41,7 @@ static int set_registers(struct linux_thread *thread, struct recap_error *error)
  * is the moment from which on the component is on its own. */
 static int spare(const struct linux_thread *thread, struct recap_error *error)
 {
-    if (ptrace(PTRACE_SETOPTIONS, thread->tid, 0, 0) != 0)
+    if (thread->seized && ptrace(PTRACE_SETOPTIONS, thread->tid, 0, 0) != 0)
         return recap_fail(error, -errno, "letting go of thread %d", thread->vtid);
     return 0;
 }
@@ -63,6 +64,9 @@ int linux_start(struct linux_pd *pd, struct recap_error *error)
         code = linux_namespace_show_proc(pd->kernel, error);
     if (code == 0)
         code = linux_namespace_keep(pd->kernel, pd->vpid, error);
+    /* Those that it lets go end with the others if we end now. */
+    if (code == 0)
+        linux_waits_resume(pd);
     for (size_t i = pd->thread_count; code == 0 && i-- > 0;)
         code = spare(&pd->threads[i], error);
     if (code != 0)

@@ -15,6 +15,7 @@
  * subject does not test. */
 static char *findings;
 static size_t findings_length;
+static char *note;
 static pthread_mutex_t findings_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *setting(const char *name)
@@ -108,13 +109,25 @@ void subject_check(bool right, const char *format, ...)
     errno = saved;
 }
 
+void subject_note(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    free(note);
+    if (vasprintf(&note, format, arguments) < 0)
+        abort();
+    va_end(arguments);
+}
+
 int subject_done(void)
 {
     const char *text = findings_length ? findings : "right\n";
     const char *name = setting("RECAP_RESULT");
-    char *part;
-    if (asprintf(&part, "%s.part", name) < 0)
+    char *part, *all = NULL;
+    if (asprintf(&part, "%s.part", name) < 0 ||
+        (note && asprintf(&all, "note: %s\n%s", note, text) < 0))
         abort();
+    text = all ? all : text;
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || close(fd) < 0 ||
         rename(part, name) < 0) {
@@ -122,5 +135,6 @@ int subject_done(void)
         return 2;
     }
     free(part);
+    free(all);
     return findings_length ? 1 : 0;
 }

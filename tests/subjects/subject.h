@@ -6,7 +6,8 @@
  *     RECAP_READY_FD   a descriptor for the line "ready" (1 if unset); closed once that is said
  *     RECAP_GO         the name of a file that appears when the subject is to check its state
  *     RECAP_RESULT     the name of the file for its findings
- * all three absolute, standard input, output and error on /dev/null, no other descriptors, and a
+ *     RECAP_CYCLES     how often it is checkpointed, if it has to know
+ * the names absolute, standard input, output and error on /dev/null, no other descriptors, and a
  * private, empty current directory.
  *
  *     int main(void)
@@ -44,6 +45,9 @@ void subject_wait_go(void);
 
 /* Unless `right` holds, records a finding. errno is kept. */
 void subject_check(bool right, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Has the harness show a line that is no finding. */
+void subject_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Writes the findings, or "right", to the result file. Returns main's exit status: 0 right, 1
  * wrong. */

@@ -9,7 +9,10 @@
 #define RECAP_KERNEL_LINUX_BATCH_FOOTHOLD_H
 
 #include "kernel/linux/linux.h"
+#include "kernel/linux/threads/timed_calls.h"
+
 #include <sys/user.h>
+#include <time.h>
 
 /* Each extent of the workshop is at least twice as large as the one before. */
 #define LINUX_MOST_EXTENTS 24
@@ -25,7 +28,11 @@ struct linux_registers {
     /* The same as the program goes on by itself: the system call is about to be made (again). */
     struct user_regs_struct home;
     uint64_t mask;                 /* blocked signals */
+    enum linux_way_in way;         /* of its system call, if it is in one that was interrupted */
     int64_t blocked_ns;            /* how long it had been waiting in the kernel; -1: unknown */
+    int64_t left_ns;               /* of the timeout of its call as it stopped; -1: unknown, or the
+                                    * call has it elsewhere */
+    struct timespec stopped_at;    /* on the monotonic clock */
     int signal;                    /* that it is to receive as it goes on; 0: none */
     int group_stop;                /* SIGSTOP or the like: goes back to that; 0: none */
     bool away;                     /* its registers are the stub's: they have to be set back */

@@ -95,7 +95,7 @@ static struct linux_thread *add_thread(struct linux_pd *pd, pid_t tid)
         return NULL;
     struct linux_thread *thread = &pd->threads[pd->thread_count++];
     *thread = (struct linux_thread){.tid = tid, .vtid = tid, .home = home};
-    home->blocked_ns = -1;
+    home->blocked_ns = home->left_ns = -1;
     return thread;
 }
 
@@ -111,8 +111,6 @@ static void drop_thread(struct linux_pd *pd, size_t index)
 static int seize(struct linux_pd *pd, pid_t tid, struct recap_error *error)
 {
     /* Whatever can fail comes before the thread is ours. */
-    if (!pd->created && linux_wait_look(pd, tid) < 0)
-        return recap_fail(error, -ENOMEM, "stopping process %d", pd->pid);
     struct linux_thread *thread = add_thread(pd, tid);
     if (!thread)
         return recap_fail(error, -ENOMEM, "stopping process %d", pd->pid);
@@ -128,11 +126,27 @@ static int seize(struct linux_pd *pd, pid_t tid, struct recap_error *error)
     return 0;
 }
 
+/* Looks what the threads wait in that are not yet ours. None is ours meanwhile: one that is stands
+ * still with its first signal. */
+static int look_at_all(struct linux_pd *pd, DIR *tasks, struct recap_error *error)
+{
+    struct dirent *entry;
+    rewinddir(tasks);
+    while ((entry = readdir(tasks))) {
+        pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (tid > 0 && !find_thread(pd, tid) && linux_wait_look(pd, tid) < 0)
+            return recap_fail(error, -ENOMEM, "stopping process %d", pd->pid);
+    }
+    return 0;
+}
+
 /* Seizes every thread that is not yet ours. */
 static int seize_all(struct linux_pd *pd, DIR *tasks, struct recap_error *error)
 {
-    int code = pd->thread_count == 0 ? seize(pd, pd->pid, error) : 0;
+    int code = pd->created ? 0 : look_at_all(pd, tasks, error);
     struct dirent *entry;
+    if (code == 0 && pd->thread_count == 0)
+        code = seize(pd, pd->pid, error);
     rewinddir(tasks);
     while (code == 0 && (entry = readdir(tasks))) {
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
@@ -170,7 +184,9 @@ static int await(struct linux_pd *pd, struct linux_thread *thread, int64_t deadl
             return linux_stop_say(pd, thread->tid, &stopped, error);
         case LINUX_STOP_SIGNAL:
             /* It is received as ever: the thread stops again before the handler's first
-             * instruction, and no other signal overtakes this one. */
+             * instruction, and no other signal overtakes this one. The stop for the signal may
+             * have taken the place of the one that was asked for. */
+            ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0);
             ptrace(PTRACE_CONT, thread->tid, 0, stopped.signal);
             continue;
         default:
@@ -213,6 +229,7 @@ static int read_own_ids(struct linux_pd *pd, struct recap_error *error)
 /* Only a thread that stands can be let go. */
 static void let_go(struct linux_pd *pd)
 {
+    linux_waits_resume(pd);
     int64_t deadline = linux_stop_deadline();
     for (size_t i = 0; i < pd->thread_count; i++)
         if (pd->threads[i].seized && !pd->threads[i].stopped)

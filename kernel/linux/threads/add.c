@@ -46,7 +46,7 @@ static int take_over(struct linux_pd *pd, pid_t tid, pid_t vtid, struct recap_er
     thread->stopped = true;
     home->home = home->stopped;
     home->mask = pd->threads[0].home->mask;
-    home->blocked_ns = -1;
+    home->blocked_ns = home->left_ns = -1;
     home->ending = pd->threads[0].home->ending;
     return 0;
 }

@@ -88,7 +88,8 @@ static int record(struct work *work, struct recap_value *state, struct recap_err
         result = linux_credentials_record(reading, &work->credentials, state, error);
     if (result == 0)
         result = linux_pending_record(reading, false, state, error);
-    linux_wait_record(reading->pd, thread, reading->arena, state);
+    if (result == 0)
+        result = linux_wait_record(reading->pd, thread, reading->arena, state, error);
     reading->status = NULL;
     return result;
 }

@@ -17,18 +17,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-struct seen {
-    pid_t tid;
-    long call; /* what it waits in; -1: restart_syscall of something unknown */
-    uint64_t arguments[6];
-    uint64_t stack, instruction;
-    int64_t since;  /* on the monotonic clock; -1: unknown */
-    int64_t sleeps; /* how often it had gone to sleep by then */
-};
 
 struct processor {
     int number;
@@ -36,8 +28,9 @@ struct processor {
 };
 
 struct linux_waits {
-    struct seen *items;
+    struct linux_seen *items;
     size_t count, room;
+    bool sorted; /* by thread */
     struct processor *processors;
     size_t processor_count;
 };
@@ -111,7 +104,8 @@ static int64_t measure_offset(int number)
         CPU_SET_S((size_t)number, size, there);
         bool known = sched_getaffinity(0, sizeof(cpu_set_t) * 8, before) == 0;
         if (known && sched_setaffinity(0, size, there) == 0) {
-            sched_yield();
+            /* The scheduler notes it anew as we fall asleep. */
+            nanosleep(&(struct timespec){.tv_nsec = 1}, NULL);
             int64_t ran = read_schedule(AT_FDCWD, "/proc/thread-self/sched").ran;
             offset = ran < 0 ? INT64_MIN : now_ns() - ran;
             sched_setaffinity(0, sizeof(cpu_set_t) * 8, before);
@@ -140,14 +134,38 @@ static int64_t offset_of(struct linux_waits *waits, int number)
 /* Of the two that sleep, one has a clock where the other has an address. */
 static long which_sleep(uint64_t first_argument)
 {
-    return (int64_t)first_argument < 4096 ? SYS_clock_nanosleep : SYS_nanosleep;
+    bool narrow = first_argument <= UINT32_MAX;
+    int64_t clock = narrow ? (int32_t)first_argument : (int64_t)first_argument;
+    return clock < 4096 ? SYS_clock_nanosleep : SYS_nanosleep;
+}
+
+long linux_wait_call_before(struct linux_pd *pd, enum linux_way_in way, uint64_t instruction)
+{
+    static const uint64_t none[6];
+    enum { LOAD = 5, BEFORE = 20, LENGTH = 2 };
+    uint8_t code[BEFORE];
+    if (linux_access_read(pd, instruction - LENGTH - BEFORE, code, sizeof code, NULL) < 0)
+        return -1;
+    for (int at = BEFORE - LOAD; at >= 0; at--) {
+        uint32_t number;
+        if (code[at] != 0xb8)
+            continue;
+        memcpy(&number, code + at + 1, sizeof number);
+        const struct linux_timed_call *call = linux_timed_call(way, number, none);
+        if (call && call->keeper == LINUX_KEPT_BY_BLOCK)
+            return number;
+    }
+    return -1;
 }
 
 /* The call that restart_syscall stands for, by the function that it waits in. A sleep waits right
- * below the entry code. */
-static long restarted_call(const struct linux_pd *pd, const struct seen *seen)
+ * below the entry code. By `int 0x80` there are several calls that wait in each. */
+static long restarted_call(struct linux_pd *pd, const struct linux_seen *seen,
+                           enum linux_way_in way)
 {
     char path[48], function[128];
+    if (way == LINUX_WAY_INT_80)
+        return linux_wait_call_before(pd, way, seen->instruction);
     snprintf(path, sizeof path, "task/%d/wchan", seen->tid);
     if (linux_procfs_read_into(pd->proc, path, function, sizeof function) < 0)
         return -1;
@@ -158,6 +176,18 @@ static long restarted_call(const struct linux_pd *pd, const struct seen *seen)
     if (strstr(function, "sleep") || strcmp(function, "do_syscall_64") == 0)
         return which_sleep(seen->arguments[0]);
     return -1;
+}
+
+/* By which way a waiting thread came in, as the code shows it: the kernel tells of a stopped thread
+ * only. */
+static enum linux_way_in look_way(struct linux_pd *pd, uint64_t instruction)
+{
+    static const uint8_t int_80[] = {0xcd, 0x80};
+    uint8_t code[sizeof int_80];
+    return linux_access_read(pd, instruction - sizeof code, code, sizeof code, NULL) == 0 &&
+                   memcmp(code, int_80, sizeof code) == 0
+               ? LINUX_WAY_INT_80
+               : LINUX_WAY_SYSCALL;
 }
 
 static int processor_of(const struct linux_pd *pd, pid_t tid)
@@ -172,7 +202,7 @@ static int processor_of(const struct linux_pd *pd, pid_t tid)
 }
 
 /* Since when it waits, if it did so while we looked. */
-static void look_since(struct linux_pd *pd, struct seen *seen)
+static void look_since(struct linux_pd *pd, struct linux_seen *seen)
 {
     struct schedule before = schedule_of(pd, seen->tid);
     int processor = before.ran < 0 ? -1 : processor_of(pd, seen->tid);
@@ -183,14 +213,22 @@ static void look_since(struct linux_pd *pd, struct seen *seen)
     seen->sleeps = after.sleeps;
 }
 
-static bool has_timeout(long call)
+/* The timeout of the socket that the call waits for. */
+static int64_t socket_timeout(const struct linux_pd *pd, const struct linux_timed_call *call,
+                              enum linux_way_in way, const struct linux_seen *seen)
 {
-    return call == SYS_nanosleep || call == SYS_clock_nanosleep || call == SYS_poll ||
-           call == SYS_futex || call == SYS_epoll_wait || call == SYS_epoll_pwait ||
-           call == SYS_restart_syscall;
+    struct timeval timeout = {0};
+    socklen_t length = sizeof timeout;
+    int fd = (int)syscall(SYS_pidfd_getfd, pd->pidfd, (int)seen->arguments[call->argument[way]], 0);
+    if (fd < 0)
+        return 0;
+    int name = call->keeper == LINUX_KEPT_BY_RECEIVER ? SO_RCVTIMEO : SO_SNDTIMEO;
+    int result = getsockopt(fd, SOL_SOCKET, name, &timeout, &length);
+    close(fd);
+    return result == 0 ? linux_time_get(LINUX_FORM_TIMEVAL, &timeout) : 0;
 }
 
-static struct seen *add(struct linux_pd *pd)
+static struct linux_seen *add(struct linux_pd *pd)
 {
     struct linux_waits *waits = pd->waits;
     if (!waits)
@@ -199,62 +237,89 @@ static struct seen *add(struct linux_pd *pd)
         return NULL;
     if (waits->count == waits->room) {
         size_t room = waits->room ? 2 * waits->room : 16;
-        struct seen *items = reallocarray(waits->items, room, sizeof *items);
+        struct linux_seen *items = reallocarray(waits->items, room, sizeof *items);
         if (!items)
             return NULL;
         waits->items = items;
         waits->room = room;
     }
+    waits->sorted = false;
     return &waits->items[waits->count++];
+}
+
+/* Whether anything of the wait has to be known later. Most threads wait without a timeout, and cost
+ * no more than this. */
+static bool is_of_interest(struct linux_pd *pd, enum linux_way_in way, struct linux_seen *seen)
+{
+    const struct linux_timed_call *call = linux_timed_call(way, seen->call, seen->arguments);
+    if (!call || !linux_timed_call_counts(call, way, seen->arguments))
+        return false;
+    if (call->keeper == LINUX_KEPT_BY_RECEIVER || call->keeper == LINUX_KEPT_BY_SENDER)
+        seen->socket_ns = socket_timeout(pd, call, way, seen);
+    else if (call->left && seen->arguments[call->left])
+        seen->left_known = linux_access_read(pd, seen->arguments[call->left], seen->left,
+                                             linux_time_size(call->form[way]), NULL) == 0;
+    return seen->socket_ns > 0 || linux_call_leaves_error(way, seen->call) ||
+           (call->keeper != LINUX_KEPT_BY_RECEIVER && call->keeper != LINUX_KEPT_BY_SENDER);
 }
 
 int linux_wait_look(struct linux_pd *pd, pid_t tid)
 {
-    struct seen seen = {.tid = tid};
+    struct linux_seen seen = {.tid = tid};
+    enum linux_way_in way = LINUX_WAY_SYSCALL;
     char path[48], text[256];
     uint64_t *a = seen.arguments;
     snprintf(path, sizeof path, "task/%d/syscall", tid);
     if (linux_procfs_read_into(pd->proc, path, text, sizeof text) < 0 ||
         sscanf(text, "%ld %lx %lx %lx %lx %lx %lx %lx %lx", &seen.call, &a[0], &a[1], &a[2], &a[3],
-               &a[4], &a[5], &seen.stack, &seen.instruction) != 9 ||
-        !has_timeout(seen.call))
+               &a[4], &a[5], &seen.stack, &seen.instruction) != 9)
         return 0;
-    struct seen *kept = add(pd);
+    if (seen.call == linux_restart_number(LINUX_WAY_INT_80) ||
+        linux_timed_call(LINUX_WAY_INT_80, seen.call, a))
+        way = look_way(pd, seen.instruction);
+    for (int i = 0; way == LINUX_WAY_INT_80 && i < 6; i++)
+        a[i] = (uint32_t)a[i];
+    bool restarted = seen.call == linux_restart_number(way);
+    if (restarted)
+        seen.call = restarted_call(pd, &seen, way);
+    if (!is_of_interest(pd, way, &seen) && !restarted)
+        return 0;
+    struct linux_seen *kept = add(pd);
     if (!kept)
         return -ENOMEM;
-    if (seen.call == SYS_restart_syscall)
-        seen.call = restarted_call(pd, &seen);
     look_since(pd, &seen);
     *kept = seen;
     return 0;
 }
 
-/* What was seen of a stopped thread, if it is still where it was. */
-static const struct seen *find(const struct linux_pd *pd, pid_t tid,
-                               const struct user_regs_struct *r)
+static int compare_threads(const void *a, const void *b)
 {
-    const uint64_t arguments[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
-    for (size_t i = 0; pd->waits && i < pd->waits->count; i++) {
-        const struct seen *seen = &pd->waits->items[i];
-        if (seen->tid == tid)
-            return seen->stack == r->rsp && seen->instruction == r->rip &&
-                           memcmp(seen->arguments, arguments, sizeof arguments) == 0
-                       ? seen
-                       : NULL;
-    }
-    return NULL;
+    pid_t first = ((const struct linux_seen *)a)->tid, second = ((const struct linux_seen *)b)->tid;
+    return (first > second) - (first < second);
 }
 
-long linux_wait_call(const struct linux_pd *pd, pid_t tid, const struct user_regs_struct *r)
+const struct linux_seen *linux_wait_seen(struct linux_pd *pd, pid_t tid)
 {
-    const struct seen *seen = find(pd, tid, r);
-    return seen ? seen->call : -1;
+    struct linux_waits *waits = pd->waits;
+    const struct linux_seen wanted = {.tid = tid};
+    if (!waits || !waits->count)
+        return NULL;
+    if (!waits->sorted)
+        qsort(waits->items, waits->count, sizeof *waits->items, compare_threads);
+    waits->sorted = true;
+    return bsearch(&wanted, waits->items, waits->count, sizeof *waits->items, compare_threads);
 }
 
-int64_t linux_wait_elapsed(const struct linux_pd *pd, pid_t tid, const struct user_regs_struct *r)
+bool linux_wait_still(const struct linux_seen *seen, const struct user_regs_struct *registers,
+                      const uint64_t arguments[6])
 {
-    const struct seen *seen = find(pd, tid, r);
-    if (!seen || seen->since < 0 || schedule_of(pd, tid).sleeps != seen->sleeps + 1)
+    return seen && seen->stack == registers->rsp && seen->instruction == registers->rip &&
+           memcmp(seen->arguments, arguments, sizeof seen->arguments) == 0;
+}
+
+int64_t linux_wait_elapsed(const struct linux_pd *pd, const struct linux_seen *seen)
+{
+    if (seen->since < 0 || schedule_of(pd, seen->tid).sleeps != seen->sleeps + 1)
         return -1;
     int64_t elapsed = now_ns() - seen->since;
     return elapsed > 0 ? elapsed : 0;
