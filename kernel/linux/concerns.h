@@ -46,6 +46,8 @@ size_t linux_steps_append(struct linux_steps *steps, const char *what, long numb
                           const uint64_t arguments[6]);
 /* Makes `fd`, a descriptor of ours that it takes over, argument `argument` of call `call`. */
 void linux_steps_send(struct linux_steps *steps, int fd, size_t call, int argument);
+/* How many calls have been appended: nothing needs to run when it is 0. */
+size_t linux_steps_count(const struct linux_steps *steps);
 /* Runs the steps of different threads at the same time (without a stop for those that have none).
  * The first failing call fills `error`. */
 int linux_steps_run(struct linux_steps *const *steps, size_t count, struct recap_error *error);
@@ -106,7 +108,25 @@ int linux_user_areas_set(struct linux_steps *steps, const struct recap_value *wa
 int linux_dispatch_set(const struct linux_thread *thread, const struct recap_value *want,
                        struct recap_error *error);
 
+/* --- memory/placement.c (thread): on which memory nodes its new pages come to lie --------------
+ */
+
+struct linux_placement {
+    size_t call;
+    uint64_t answer;
+};
+
+void linux_placement_ask(const struct linux_reading *reading, struct linux_placement *asked);
+void linux_placement_record(const struct linux_reading *reading,
+                            const struct linux_placement *asked, struct recap_value *state);
+int linux_placement_set(struct linux_steps *steps, const struct recap_value *want,
+                        const struct recap_value *have, struct recap_error *error);
+
 /* --- threads/registers.c (thread) ------------------------------------------------------------- */
+
+/* The component of the extended registers that the processor has for matrices, and that a process
+ * needs leave for. */
+enum { LINUX_TILE_DATA = 18 };
 
 int linux_registers_record(const struct linux_thread *thread, const void *general,
                            size_t general_length, struct recap_arena *arena,
@@ -117,6 +137,12 @@ void linux_processor_record(const struct recap_thread *thread, struct recap_aren
 /* Sets the extended registers; the general ones are set when the thread goes on. */
 int linux_registers_set(const struct linux_thread *thread, const struct recap_thread *image,
                         const struct recap_value *attributes, struct recap_error *error);
+
+/* --- threads/ports.c (thread) ----------------------------------------------------------------- */
+
+/* Refuses a stopped thread that may use ports of the processor. */
+int linux_ports_examine(const struct linux_pd *pd, const struct linux_thread *thread,
+                        struct recap_error *error);
 
 /* --- threads/scheduling.c (thread) ------------------------------------------------------------ */
 
@@ -132,6 +158,7 @@ int linux_scheduling_set(const struct linux_thread *thread, const struct recap_v
 
 struct linux_credentials {
     size_t securebits_call;
+    size_t keyring_call; /* of two */
 };
 
 void linux_credentials_ask(const struct linux_reading *reading, struct linux_credentials *asked);
@@ -159,6 +186,8 @@ int linux_pending_record(const struct linux_reading *reading, bool shared,
                          struct recap_value *state, struct recap_error *error);
 int linux_pending_set(struct linux_steps *steps, const struct linux_pd *pd, size_t thread,
                       bool shared, const struct recap_value *want, struct recap_error *error);
+/* Which signals are pending in the list `name` of a state. */
+uint64_t linux_pending_mask(const struct recap_value *state, const char *name);
 
 /* --- process/timers.c, process/timers_set.c (process) ----------------------------------------- */
 

@@ -304,9 +304,7 @@ static int map_region(struct linux_mapper *mapper, const struct recap_region *re
         result = map_core(mapper, region);
     if (result == 0)
         result = linux_calls_start(&mapper->calls);
-    if (result == 0)
-        linux_advise_before_filling(mapper, region);
-    return result;
+    return result ? result : linux_advise_before_filling(mapper, region);
 }
 
 static int map_all(struct linux_mapper *mapper)

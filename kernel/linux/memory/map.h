@@ -40,8 +40,8 @@ bool linux_region_is_kernels(const struct recap_region *region);
  * from it. */
 int linux_load_ranges(struct linux_mapper *mapper, bool lazy);
 
-/* settle.c: advice that changes of what the content is made. */
-void linux_advise_before_filling(struct linux_mapper *mapper, const struct recap_region *region);
+/* settle.c: advice that changes of what the content is made, and where it comes to lie. */
+int linux_advise_before_filling(struct linux_mapper *mapper, const struct recap_region *region);
 /* Gives every region its final form. Regions do not change afterwards. */
 int linux_settle_regions(struct linux_mapper *mapper);
 

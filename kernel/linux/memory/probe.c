@@ -5,6 +5,7 @@
  */
 #include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/memory/mappings.h"
+#include "kernel/linux/memory/placement.h"
 #include "kernel/linux/objects/shared_memory.h"
 
 #include <errno.h>
@@ -28,7 +29,9 @@ static bool any_locked(const struct recap_pd_image *image)
     return false;
 }
 
-/* A page mapped under MCL_FUTURE is locked, and present at once unless under MCL_ONFAULT too. */
+/* Locked memory may be all of it (mlockall), or what was locked by itself; memory that a process
+ * has locked only from now on may not be there yet, but what we mapped in it is. A page mapped
+ * under MCL_FUTURE is locked, and present at once unless under MCL_ONFAULT too. */
 static int probe_lock(struct linux_pd *pd, struct recap_graph *graph, struct recap_pd_image *image,
                       struct recap_error *error)
 {
@@ -161,8 +164,10 @@ int linux_regions_probe(struct linux_pd *pd, struct recap_graph *graph,
     if (!pd->suspended || pd->created)
         return 0;
     int result = 0;
-    if (image->attributes && any_locked(image))
+    if (image->attributes && (pd->locks_later || any_locked(image)))
         result = probe_lock(pd, graph, image, error);
+    if (result == 0 && (pd->placed || linux_placement_matters()))
+        result = linux_regions_placement(pd, graph, image, error);
     for (size_t i = 0; result == 0 && i < image->region_count; i++) {
         const char *kind;
         uint64_t object = image->regions[i].object;

@@ -255,6 +255,7 @@ static int add_mapping(struct reading *reading, const struct linux_mapping *mapp
     int result = 0;
     while (result == 0 && linux_foothold_takes(reading->pd, piece.start, &from, &to) &&
            from < mapping->end) {
+        reading->pd->locks_later |= mapping->flags & LINUX_MAPPING_LOCKED;
         piece.end = from;
         if (piece.start < piece.end)
             result = add_region(reading, &piece);

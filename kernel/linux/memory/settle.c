@@ -3,6 +3,7 @@
 #include "kernel/linux/abi.h"
 #include "kernel/linux/memory/map.h"
 #include "kernel/linux/memory/mappings.h"
+#include "kernel/linux/memory/placement.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,13 +20,33 @@ static void advise(struct linux_mapper *mapper, const struct recap_region *regio
                     LINUX_CALL(SYS_madvise, region->start, region->length, advice));
 }
 
-void linux_advise_before_filling(struct linux_mapper *mapper, const struct recap_region *region)
+/* Before there are pages, so that they come to lie where they belong. */
+static int place(struct linux_mapper *mapper, const struct recap_region *region)
+{
+    struct linux_placement_policy policy;
+    int result = linux_placement_get(region->state, &policy);
+    if (result == -EBADMSG)
+        return recap_refuse(mapper->error, RECAP_DAMAGED, result,
+                            "the memory policy of the image's memory from 0x%llx on is malformed",
+                            (unsigned long long)region->start);
+    if (result < 0)
+        return 0;
+    linux_calls_add(
+        &mapper->calls, "placing", region->start, region->length, 0,
+        LINUX_CALL(SYS_mbind, region->start, region->length, policy.mode,
+                   linux_batch_put(mapper->calls.batch, policy.nodes, sizeof policy.nodes),
+                   LINUX_PLACEMENT_NODES, 0));
+    return 0;
+}
+
+int linux_advise_before_filling(struct linux_mapper *mapper, const struct recap_region *region)
 {
     uint32_t flags = linux_region_flags(region);
     if (flags & LINUX_MAPPING_HUGE_PAGES)
         advise(mapper, region, MADV_HUGEPAGE);
     if (flags & LINUX_MAPPING_NO_HUGE_PAGES)
         advise(mapper, region, MADV_NOHUGEPAGE);
+    return place(mapper, region);
 }
 
 static void advise_rest(struct linux_mapper *mapper, const struct recap_region *region)

@@ -5,14 +5,43 @@
 #include "kernel/linux/concerns.h"
 
 #include <errno.h>
+#include <linux/keyctl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+static const struct {
+    int64_t id;
+    const char *name;
+} keyrings[] = {{KEY_SPEC_THREAD_KEYRING, "KEY_SPEC_THREAD_KEYRING"},
+                {KEY_SPEC_PROCESS_KEYRING, "KEY_SPEC_PROCESS_KEYRING"}};
+
 void linux_credentials_ask(const struct linux_reading *reading, struct linux_credentials *asked)
 {
     asked->securebits_call = linux_batch_call(reading->batch, SYS_prctl, PR_GET_SECUREBITS);
+    for (size_t i = 0; i < sizeof keyrings / sizeof *keyrings; i++) {
+        size_t call =
+            linux_batch_call(reading->batch, SYS_keyctl, KEYCTL_GET_KEYRING_ID, keyrings[i].id, 0);
+        if (i == 0)
+            asked->keyring_call = call;
+    }
+}
+
+/* Only its owner reaches such a keyring, and what keys hold is not always for it to be told. */
+static int refuse_keyrings(const struct linux_reading *reading,
+                           const struct linux_credentials *asked, struct recap_error *error)
+{
+    for (size_t i = 0; i < sizeof keyrings / sizeof *keyrings; i++) {
+        if (linux_batch_result(reading->batch, asked->keyring_call + i) < 0)
+            continue;
+        recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                     "thread %d of process %d has a keyring of its own (%s), which cannot be made "
+                     "again",
+                     reading->pd->threads[reading->thread].tid, reading->pd->pid, keyrings[i].name);
+        return recap_error_remedy(error, "have the program keep its keys in the session keyring");
+    }
+    return 0;
 }
 
 /* A line of numbers in `base`, as a list of the state. */
@@ -57,6 +86,8 @@ int linux_credentials_record(const struct linux_reading *reading,
     const char *status = reading->status;
     int result =
         linux_batch_check(reading->batch, asked->securebits_call, "reading the secure bits", error);
+    if (result == 0)
+        result = refuse_keyrings(reading, asked, error);
     if (result < 0)
         return result;
     struct recap_value *record = recap_put_record(arena, state, "credentials");

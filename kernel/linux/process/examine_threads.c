@@ -56,7 +56,9 @@ static int examine_sharing(struct linux_examine *examine, int task, pid_t tid, c
     static const struct {
         int what;
         const char *has;
-    } shared[] = {{KCMP_FILES, "a descriptor table"}, {KCMP_FS, "a working directory and umask"}};
+    } shared[] = {{KCMP_FILES, "a descriptor table"},
+                  {KCMP_FS, "a working directory and umask"},
+                  {KCMP_SYSVSEM, "a list of semaphore operations to undo"}};
     pid_t pid = examine->pd->pid;
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
         if (tid != pid && differs(pid, tid, shared[i].what) && is_whole(task) &&
@@ -68,6 +70,18 @@ static int examine_sharing(struct linux_examine *examine, int task, pid_t tid, c
                 return result;
         }
     return 0;
+}
+
+/* A mask with which the processor drops tags from addresses belongs to the whole process. */
+static int examine_tags(struct linux_examine *examine, const char *status)
+{
+    const char *mask = linux_procfs_field(status, "untag_mask");
+    if (!mask || strtoull(mask, NULL, 16) == UINT64_MAX)
+        return 0;
+    return recap_refusals_say(examine->refusals, NULL,
+                              "process %d keeps tags in its addresses (LAM), which cannot be "
+                              "switched on again",
+                              (int)examine->pd->pid);
 }
 
 static int examine_thread(struct linux_examine *examine, int task, pid_t tid)
@@ -92,6 +106,11 @@ static int examine_thread(struct linux_examine *examine, int task, pid_t tid)
     length = linux_procfs_read_into(task, "status", status, sizeof status);
     if (length < 0)
         return length == -ENOENT || length == -ESRCH ? 0 : (int)length;
+    if (tid == pid) {
+        int result = examine_tags(examine, status);
+        if (result < 0)
+            return result;
+    }
     long tracer = linux_examine_number(status, "TracerPid");
     if (tid != pid && tracer && !examine->pd->suspended) {
         struct recap_error why;

@@ -8,6 +8,7 @@
 
 #include <asm/prctl.h>
 #include <errno.h>
+#include <linux/keyctl.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -17,6 +18,7 @@ enum answer {
     AS_SPECULATION, /* the result: what may be done in bit 0, the state above it */
     AS_INT,         /* through the pointer in the second argument */
     AS_WORD,
+    AS_TILES, /* through the pointer, too: whether there is leave for the tile registers */
     AS_FLAGS, /* the result: whether in bit 0, flags above it, which are set by one more argument */
 };
 
@@ -114,6 +116,15 @@ static const struct trait traits[] = {
      {PR_SET_SPECULATION_CTRL, PR_SPEC_L1D_FLUSH},
      2,
      PR_SPEC_DISABLE},
+    {"default_keyring",
+     LINUX_TRAIT_THREAD,
+     AS_RESULT,
+     SYS_keyctl,
+     {KEYCTL_SET_REQKEY_KEYRING, (uint64_t)KEY_REQKEY_DEFL_NO_CHANGE},
+     SYS_keyctl,
+     {KEYCTL_SET_REQKEY_KEYRING},
+     1,
+     KEY_REQKEY_DEFL_DEFAULT},
     {"parent_death_signal",
      LINUX_TRAIT_AFTER_CREDENTIALS,
      AS_INT,
@@ -140,6 +151,15 @@ static const struct trait traits[] = {
      SYS_prctl,
      {PR_SET_THP_DISABLE},
      1,
+     0},
+    {"tile_registers",
+     LINUX_TRAIT_PROCESS,
+     AS_TILES,
+     SYS_arch_prctl,
+     {ARCH_GET_XCOMP_PERM},
+     SYS_arch_prctl,
+     {ARCH_REQ_XCOMP_PERM, LINUX_TILE_DATA},
+     2,
      0},
     {"memory_merge",
      LINUX_TRAIT_PROCESS,
@@ -215,7 +235,7 @@ void linux_traits_ask(const struct linux_reading *reading, enum linux_trait_leve
         if (t->level != level || !may_differ(t))
             continue;
         uint64_t second = t->get_arguments[1];
-        if (t->answer == AS_INT || t->answer == AS_WORD)
+        if (t->answer == AS_INT || t->answer == AS_WORD || t->answer == AS_TILES)
             second = asked->words + i * sizeof(uint64_t);
         size_t call = linux_batch_call(reading->batch, t->get, t->get_arguments[0], second);
         if (first)
@@ -241,7 +261,10 @@ static int64_t answer_of(const struct linux_batch *batch, const struct trait *t,
         value = small;
         break;
     case AS_WORD:
+    case AS_TILES:
         memcpy(&value, linux_batch_data(batch, word), sizeof value);
+        if (t->answer == AS_TILES)
+            value = value >> LINUX_TILE_DATA & 1;
         break;
     }
     return value;

@@ -99,6 +99,14 @@ int linux_registers_record(const struct linux_thread *thread, const void *genera
     if (got != (ssize_t)size)
         return recap_fail(error, got < 0 ? (int)got : -EIO,
                           "reading the extended registers of thread %d", thread->tid);
+    if (word_at(area, IN_USE_AT) >> LINUX_TILE_DATA & 1) {
+        /* The kernel makes room for them when the thread itself first uses them. */
+        recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                     "thread %d has something in its tile registers (AMX), which no other process "
+                     "can fill",
+                     thread->tid);
+        return recap_error_remedy(error, "try again when it has released them");
+    }
     into->registers = copy;
     into->registers_length = general_length;
     into->extended = area;

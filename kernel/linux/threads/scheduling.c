@@ -5,6 +5,7 @@
 #include "kernel/linux/concerns.h"
 
 #include <errno.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-enum { IOPRIO_WHO_PROCESS = 1 };
+enum { IOPRIO_WHO_PROCESS = 1, MOST_CLAMP = 1024 };
 
 /* As sched_setattr(2) has it; glibc 2.36 does not. */
 struct attributes {
@@ -106,6 +107,10 @@ int linux_scheduling_record(const struct linux_reading *reading, struct recap_va
         recap_put_hex(arena, record, "deadline", a.deadline);
         recap_put_hex(arena, record, "period", a.period);
     }
+    if (a.clamp_minimum || a.clamp_maximum) {
+        recap_put_number(arena, record, "clamp_minimum", a.clamp_minimum);
+        recap_put_number(arena, record, "clamp_maximum", a.clamp_maximum);
+    }
     recap_put_number(arena, state, "io_priority", ioprio);
     return record_processors(reading, tid, state, error);
 }
@@ -197,7 +202,19 @@ static int get_attributes(const struct recap_value *record, struct attributes *a
     recap_get_hex(record, "runtime", &a->runtime);
     recap_get_hex(record, "deadline", &a->deadline);
     recap_get_hex(record, "period", &a->period);
+    int64_t least = recap_number_or(record, "clamp_minimum", 0);
+    int64_t most = recap_number_or(record, "clamp_maximum", 0);
+    if (least < 0 || most < least || most > MOST_CLAMP)
+        return -EBADMSG;
+    a->clamp_minimum = (uint32_t)least;
+    a->clamp_maximum = (uint32_t)most;
     return 0;
+}
+
+static bool same_clamps(const struct recap_value *a, const struct recap_value *b)
+{
+    return recap_number_or(a, "clamp_minimum", 0) == recap_number_or(b, "clamp_minimum", 0) &&
+           recap_number_or(a, "clamp_maximum", 0) == recap_number_or(b, "clamp_maximum", 0);
 }
 
 int linux_scheduling_set(const struct linux_thread *thread, const struct recap_value *want,
@@ -220,6 +237,8 @@ int linux_scheduling_set(const struct linux_thread *thread, const struct recap_v
         return recap_fail(error, -errno, "setting the I/O priority of thread %d", thread->vtid);
     if (recap_value_equal(record, recap_member(have, "scheduling")))
         return 0;
+    if (a.clamp_maximum && !same_clamps(record, recap_member(have, "scheduling")))
+        a.flags |= SCHED_FLAG_UTIL_CLAMP;
     if (syscall(SYS_sched_setattr, thread->tid, &a, 0) < 0) {
         recap_fail(error, -errno,
                    "giving thread %d scheduling policy %u, nice value %d and priority %u",

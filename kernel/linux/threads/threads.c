@@ -16,6 +16,7 @@ struct work {
     struct linux_reading reading;
     struct linux_user_areas areas;
     struct linux_credentials credentials;
+    struct linux_placement placement;
     struct linux_traits traits, late_traits;
 };
 
@@ -36,6 +37,7 @@ static int ask(struct work *work)
         return -ENOMEM;
     linux_user_areas_ask(reading, &work->areas);
     linux_credentials_ask(reading, &work->credentials);
+    linux_placement_ask(reading, &work->placement);
     linux_traits_ask(reading, LINUX_TRAIT_THREAD, &work->traits);
     linux_traits_ask(reading, LINUX_TRAIT_AFTER_CREDENTIALS, &work->late_traits);
     return 0;
@@ -88,6 +90,7 @@ static int record(struct work *work, struct recap_value *state, struct recap_err
         result = linux_credentials_record(reading, &work->credentials, state, error);
     if (result == 0)
         result = linux_pending_record(reading, false, state, error);
+    linux_placement_record(reading, &work->placement, state);
     if (result == 0)
         result = linux_wait_record(reading->pd, thread, reading->arena, state, error);
     reading->status = NULL;
@@ -134,6 +137,9 @@ int linux_threads(struct recap_pd *base, struct recap_graph *graph, struct recap
         }
         into->id = (uint64_t)thread->vtid;
         into->state = states[i];
+        result = linux_ports_examine(pd, thread, error);
+        if (result < 0)
+            break;
         result = linux_registers_record(thread, &thread->home->stopped,
                                         sizeof thread->home->stopped, graph->arena, into, error);
     }

@@ -73,6 +73,8 @@ static int plan(struct linux_steps *steps, const struct recap_value *want,
         result = linux_user_areas_set(steps, want, have, error);
     if (result == 0)
         result = linux_traits_set(steps, LINUX_TRAIT_THREAD, want, have, error);
+    if (result == 0)
+        result = linux_placement_set(steps, want, have, error);
     return result;
 }
 
