@@ -2,28 +2,597 @@
 #include "newer.h"
 #include "states.h"
 
+#include <asm/ldt.h>
+#include <asm/prctl.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/membarrier.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
-/* {option, value}, read by the option after it. */
-static int set_option(struct held *held)
+/* Whoever is not root could not reach it any more. */
+static int set_dumpable(struct held *held)
+{
+    if (geteuid() != 0)
+        return errno = EPERM, -1;
+    return state_set_option(held);
+}
+
+static int set_futex_hash(struct held *held)
+{
+    (void)held;
+    return prctl(PR_FUTEX_HASH, PR_FUTEX_HASH_SET_SLOTS, 64, 0, 0);
+}
+
+static void read_futex_hash(struct held *held, char text[STATE_TEXT])
+{
+    (void)held;
+    int slots = prctl(PR_FUTEX_HASH, PR_FUTEX_HASH_GET_SLOTS, 0, 0, 0);
+    state_say(text, slots >= 0, "%d slots", slots);
+}
+
+/* --- where the parts of the address space are ---------------------------------------------------
+ */
+
+/* Field numbers[1] of /proc/self/stat. */
+static void read_stat(struct held *held, char text[STATE_TEXT])
+{
+    char whole[STATE_TEXT];
+    state_say_file(whole, "/proc/self/stat");
+    char *at = strrchr(whole, ')');
+    for (long i = 2; at && i < held->state->numbers[1]; i++)
+        at = strchr(at + 1, ' ');
+    snprintf(text, STATE_TEXT, "%.*s", at ? (int)strcspn(at + 1, " ") : 4, at ? at + 1 : "none");
+}
+
+/* The parts as they are, from the fields of stat: what is to be another is changed by the caller.
+ */
+static void get_parts(struct prctl_mm_map *parts)
+{
+    static uint64_t vector[64];
+    char whole[STATE_TEXT];
+    uint64_t field[52] = {0};
+    state_say_file(whole, "/proc/self/stat");
+    char *at = strrchr(whole, ')');
+    for (int i = 3; at && i < 52; i++) {
+        at = strchr(at + 1, ' ');
+        field[i] = at ? strtoull(at, NULL, 10) : 0;
+    }
+    int fd = open("/proc/self/auxv", O_RDONLY | O_CLOEXEC);
+    ssize_t length = read(fd, vector, sizeof vector);
+    close(fd);
+    *parts = (struct prctl_mm_map){.start_code = field[26],
+                                   .end_code = field[27],
+                                   .start_data = field[45],
+                                   .end_data = field[46],
+                                   .start_brk = field[47],
+                                   .brk = (uintptr_t)sbrk(0),
+                                   .start_stack = field[28],
+                                   .arg_start = field[48],
+                                   .arg_end = field[49],
+                                   .env_start = field[50],
+                                   .env_end = field[51],
+                                   .auxv = (void *)vector,
+                                   .auxv_size = (uint32_t)length,
+                                   .exe_fd = ~0u};
+}
+
+static int set_parts(struct prctl_mm_map *parts)
+{
+    return prctl(PR_SET_MM, PR_SET_MM_MAP, parts, sizeof *parts, 0);
+}
+
+/* {offset of a part, field of stat, what is taken off} */
+static int set_part(struct held *held)
 {
     const long *n = held->state->numbers;
-    return prctl((int)n[0], n[1], n[2], 0, 0);
+    struct prctl_mm_map parts;
+    uint64_t part;
+    get_parts(&parts);
+    memcpy(&part, (char *)&parts + n[0], sizeof part);
+    part -= (uint64_t)n[2];
+    memcpy((char *)&parts + n[0], &part, sizeof part);
+    return set_parts(&parts);
 }
 
-/* ... as the result of {, , , option} */
-static void read_option(struct held *held, char text[STATE_TEXT])
+static int set_command_line(struct held *held)
 {
-    int value = prctl((int)held->state->numbers[3], 0, 0, 0, 0);
-    state_say(text, value >= 0, "%d", value);
+    static char line[] = "other arguments";
+    struct prctl_mm_map parts;
+    (void)held;
+    get_parts(&parts);
+    parts.arg_start = (uintptr_t)line;
+    parts.arg_end = (uintptr_t)line + sizeof line;
+    return set_parts(&parts);
 }
+
+static void read_command_line(struct held *held, char text[STATE_TEXT])
+{
+    (void)held;
+    state_say_file(text, "/proc/self/cmdline");
+}
+
+static int set_environment(struct held *held)
+{
+    static char line[] = "OTHER=environment";
+    struct prctl_mm_map parts;
+    (void)held;
+    get_parts(&parts);
+    parts.env_start = (uintptr_t)line;
+    parts.env_end = (uintptr_t)line + sizeof line;
+    return set_parts(&parts);
+}
+
+static void read_environment(struct held *held, char text[STATE_TEXT])
+{
+    (void)held;
+    state_say_file(text, "/proc/self/environ");
+    text[64] = '\0';
+}
+
+/* Another number for what no library looks at any more. */
+static int set_vector(struct held *held)
+{
+    struct prctl_mm_map parts;
+    (void)held;
+    get_parts(&parts);
+    uint64_t *vector = (void *)parts.auxv;
+    for (size_t i = 0; vector[i] != AT_NULL; i += 2)
+        if (vector[i] == AT_CLKTCK)
+            vector[i + 1] = 4711;
+    return set_parts(&parts);
+}
+
+static void read_vector(struct held *held, char text[STATE_TEXT])
+{
+    uint64_t vector[64] = {0};
+    int fd = open("/proc/self/auxv", O_RDONLY | O_CLOEXEC);
+    (void)held;
+    bool answered = read(fd, vector, sizeof vector - 2 * sizeof *vector) > 0;
+    close(fd);
+    size_t i = 0;
+    while (vector[i] != AT_NULL && vector[i] != AT_CLKTCK)
+        i += 2;
+    state_say(text, answered, "%lu ticks", vector[i + 1]);
+}
+
+static int set_heap_end(struct held *held)
+{
+    (void)held;
+    return brk((char *)sbrk(0) + 12345);
+}
+
+static void read_heap_end(struct held *held, char text[STATE_TEXT])
+{
+    (void)held;
+    state_say(text, true, "%p", sbrk(0));
+}
+
+/* --- files of /proc -----------------------------------------------------------------------------
+ */
+
+/* The file /proc/self/X of the name self:X. */
+static const char *file_of(const struct held *held, char path[64])
+{
+    snprintf(path, 64, "/proc/self/%s", held->state->name + strlen("self:"));
+    return path;
+}
+
+static int write_number(struct held *held)
+{
+    char path[64], text[32];
+    snprintf(text, sizeof text, "%ld", held->state->numbers[0]);
+    return state_write_file(file_of(held, path), text);
+}
+
+static void read_file(struct held *held, char text[STATE_TEXT])
+{
+    char path[64];
+    state_say_file(text, file_of(held, path));
+}
+
+/* --- directories, and what each new file has ----------------------------------------------------
+ */
+
+static int set_umask(struct held *held)
+{
+    (void)held;
+    umask(0137);
+    return 0;
+}
+
+static int set_directory(struct held *held)
+{
+    (void)held;
+    return mkdir("inner", 0700) || chdir("inner") ? -1 : 0;
+}
+
+/* The conversation goes on inside, in the folder above the working directory. */
+static int set_root(struct held *held)
+{
+    (void)held;
+    if (chroot("..") != 0)
+        return -1;
+    return setenv("RECAP_GO", "/go", 1) || setenv("RECAP_RESULT", "/result", 1) ? -1 : 0;
+}
+
+static void read_root(struct held *held, char text[STATE_TEXT])
+{
+    struct stat status;
+    (void)held;
+    bool answered = stat("/", &status) == 0;
+    state_say(text, answered, "device %lx, inode %lu", status.st_dev, status.st_ino);
+}
+
+static void read_link(struct held *held, char text[STATE_TEXT])
+{
+    char path[64], link[STATE_TEXT];
+    ssize_t length = readlink(file_of(held, path), link, sizeof link);
+    state_say(text, length >= 0, "%.*s", (int)length, link);
+}
+
+/* --- signals ------------------------------------------------------------------------------------
+ */
+
+static void handle(int signal)
+{
+    (void)signal;
+}
+
+static int ignore_signal(struct held *held)
+{
+    (void)held;
+    return signal(SIGUSR2, SIG_IGN) == SIG_ERR ? -1 : 0;
+}
+
+static int catch_signal(struct held *held)
+{
+    const struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART | SA_NODEFER};
+    (void)held;
+    return sigaction(SIGWINCH, &action, NULL);
+}
+
+static int leave_signal_pending(struct held *held)
+{
+    (void)held;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN + 3);
+    return sigprocmask(SIG_BLOCK, &set, NULL) ||
+                   sigqueue(getpid(), SIGRTMIN + 3, (union sigval){.sival_int = 5})
+               ? -1
+               : 0;
+}
+
+/* --- the rest -----------------------------------------------------------------------------------
+ */
+
+static int set_personality(struct held *held)
+{
+    return personality((unsigned long)held->state->numbers[0]) < 0 ? -1 : 0;
+}
+
+static void read_personality(struct held *held, char text[STATE_TEXT])
+{
+    (void)held;
+    state_say(text, true, "%#x", personality(0xffffffff));
+}
+
+static int set_barrier(struct held *held)
+{
+    return (int)syscall(SYS_membarrier, held->state->numbers[0], 0, 0);
+}
+
+static void read_barrier(struct held *held, char text[STATE_TEXT])
+{
+    /* Registered or not, a barrier itself tells on every kernel. */
+    long result = syscall(SYS_membarrier, held->state->numbers[1], 0, 0);
+    state_say(text, result == 0, "registered");
+}
+
+/* The global barriers succeed unregistered, too. */
+static void read_registrations(struct held *held, char text[STATE_TEXT])
+{
+    enum { GET_REGISTRATIONS = 1 << 9 };
+    (void)held;
+    long registered = syscall(SYS_membarrier, GET_REGISTRATIONS, 0, 0);
+    state_say(text, registered >= 0, "%ld", registered & MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED);
+}
+
+/* Tags in addresses, of six bits. */
+static int keep_tags(struct held *held)
+{
+    (void)held;
+    return (int)syscall(SYS_arch_prctl, ARCH_ENABLE_TAGGED_ADDR, 6);
+}
+
+enum { TILES = 18 };
+
+static int request_tiles(struct held *held)
+{
+    (void)held;
+    return (int)syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILES);
+}
+
+static void read_permitted(struct held *held, char text[STATE_TEXT])
+{
+    uint64_t features = 0;
+    (void)held;
+    bool answered = syscall(SYS_arch_prctl, ARCH_GET_XCOMP_PERM, &features) == 0;
+    state_say(text, answered, "%#lx", features);
+}
+
+static int make_cookie(struct held *held)
+{
+    (void)held;
+    return prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0);
+}
+
+static void read_cookie(struct held *held, char text[STATE_TEXT])
+{
+    uint64_t cookie = 0;
+    (void)held;
+    bool answered = prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, 0, 0, &cookie) == 0;
+    state_say(text, answered, cookie ? "of its own" : "none");
+}
+
+static int set_ldt(struct held *held)
+{
+    const struct user_desc entries[] = {
+        {.entry_number = 3, .base_addr = 0x12345000, .limit = 0xfff, .seg_32bit = 1, .useable = 1},
+        {.entry_number = 9,
+         .base_addr = 0x1000,
+         .limit = 0xfffff,
+         .contents = 2,
+         .read_exec_only = 1,
+         .limit_in_pages = 1,
+         .seg_not_present = 1},
+    };
+    (void)held;
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
+        if (syscall(SYS_modify_ldt, 0x11, &entries[i], sizeof entries[i]) != 0)
+            return -1;
+    return 0;
+}
+
+static void read_ldt(struct held *held, char text[STATE_TEXT])
+{
+    uint64_t table[16] = {0};
+    (void)held;
+    int length = (int)syscall(SYS_modify_ldt, 0, table, sizeof table);
+    state_say(text, length >= 0, "%d bytes: %lx, %lx", length, table[3], table[9]);
+}
+
+static int spend_time(struct held *held)
+{
+    (void)held;
+    while (clock() < 300 * CLOCKS_PER_SEC / 1000)
+        ;
+    return 0;
+}
+
+/* Whether more than that has been spent, which a process that is new has not. */
+static void read_spent(struct held *held, char text[STATE_TEXT])
+{
+    (void)held;
+    state_say(text, true, "%s", clock() >= 300 * CLOCKS_PER_SEC / 1000 ? "much" : "little");
+}
+
+#define FLAGS_OF(option, value, flags, get)                                                        \
+    {                                                                                              \
+        (option), (value), (flags), (get)                                                          \
+    }
+#define BARRIER(registering, barrier)                                                              \
+    {                                                                                              \
+        (registering), (barrier)                                                                   \
+    }
 
 static const struct state states[] = {
-    {.name = "PR_SET_THP_DISABLE",
-     .set = set_option,
-     .read = read_option,
-     .numbers = {PR_SET_THP_DISABLE, 1, 0, PR_GET_THP_DISABLE},
+    {.name = "PR_SET_DUMPABLE",
+     .claims = "PR_SET_DUMPABLE",
+     .set = set_dumpable,
+     .read = state_read_option,
+     .numbers = FLAGS_OF(PR_SET_DUMPABLE, 0, 0, PR_GET_DUMPABLE),
      .alone = true},
+    {.name = "PR_SET_CHILD_SUBREAPER",
+     .set = state_set_option,
+     .read = state_read_option_there,
+     .numbers = FLAGS_OF(PR_SET_CHILD_SUBREAPER, 1, 0, PR_GET_CHILD_SUBREAPER)},
+    {.name = "PR_SET_THP_DISABLE",
+     .set = state_set_option,
+     .read = state_read_option,
+     .numbers = FLAGS_OF(PR_SET_THP_DISABLE, 1, 0, PR_GET_THP_DISABLE),
+     .claims = "PR_SET_THP_DISABLE status:THP_enabled",
+     .alone = true},
+    {.name = "PR_SET_THP_DISABLE except where advised",
+     .claims = "PR_THP_DISABLE_EXCEPT_ADVISED",
+     .set = state_set_option,
+     .read = state_read_option,
+     .numbers = FLAGS_OF(PR_SET_THP_DISABLE, 1, PR_THP_DISABLE_EXCEPT_ADVISED, PR_GET_THP_DISABLE),
+     .since = "6.18"},
+    {.name = "PR_SET_MEMORY_MERGE",
+     .set = state_set_option,
+     .read = state_read_option,
+     .numbers = FLAGS_OF(PR_SET_MEMORY_MERGE, 1, 0, PR_GET_MEMORY_MERGE),
+     .since = "6.4"},
+    {.name = "PR_SET_MDWE",
+     .claims = "PR_SET_MDWE PR_MDWE_REFUSE_EXEC_GAIN",
+     .set = state_set_option,
+     .read = state_read_option,
+     .numbers = FLAGS_OF(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, PR_GET_MDWE),
+     .since = "6.3"},
+    {.name = "PR_SET_MDWE for itself alone",
+     .claims = "PR_MDWE_NO_INHERIT",
+     .set = state_set_option,
+     .read = state_read_option,
+     .numbers =
+         FLAGS_OF(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN | PR_MDWE_NO_INHERIT, 0, PR_GET_MDWE),
+     .since = "6.6",
+     .alone = true},
+    {.name = "PR_FUTEX_HASH",
+     .claims = "PR_FUTEX_HASH PR_FUTEX_HASH_SET_SLOTS",
+     .set = set_futex_hash,
+     .read = read_futex_hash,
+     .since = "6.17"},
+    {.name = "PR_SET_MM_START_CODE",
+     .claims = "PR_SET_MM PR_SET_MM_MAP PR_SET_MM_START_CODE stat:26",
+     .set = set_part,
+     .read = read_stat,
+     .numbers = {offsetof(struct prctl_mm_map, start_code), 26, 16}},
+    {.name = "PR_SET_MM_END_CODE",
+     .claims = "PR_SET_MM_END_CODE stat:27",
+     .set = set_part,
+     .read = read_stat,
+     .numbers = {offsetof(struct prctl_mm_map, end_code), 27, 16}},
+    {.name = "PR_SET_MM_START_STACK",
+     .claims = "PR_SET_MM_START_STACK stat:28",
+     .set = set_part,
+     .read = read_stat,
+     .numbers = {offsetof(struct prctl_mm_map, start_stack), 28, 16}},
+    {.name = "PR_SET_MM_START_DATA",
+     .claims = "PR_SET_MM_START_DATA stat:45",
+     .set = set_part,
+     .read = read_stat,
+     .numbers = {offsetof(struct prctl_mm_map, start_data), 45, 16}},
+    {.name = "PR_SET_MM_END_DATA",
+     .claims = "PR_SET_MM_END_DATA stat:46",
+     .set = set_part,
+     .read = read_stat,
+     .numbers = {offsetof(struct prctl_mm_map, end_data), 46, 16}},
+    {.name = "PR_SET_MM_START_BRK",
+     .claims = "PR_SET_MM_START_BRK stat:47",
+     .set = set_part,
+     .read = read_stat,
+     .numbers = {offsetof(struct prctl_mm_map, start_brk), 47, 16}},
+    {.name = "PR_SET_MM_BRK",
+     .claims = "PR_SET_MM_BRK __NR_brk",
+     .set = set_heap_end,
+     .read = read_heap_end},
+    {.name = "PR_SET_MM_ARG_START",
+     .claims = "PR_SET_MM_ARG_START PR_SET_MM_ARG_END stat:48 stat:49 self:cmdline",
+     .set = set_command_line,
+     .read = read_command_line},
+    {.name = "PR_SET_MM_ENV_START",
+     .claims = "PR_SET_MM_ENV_START PR_SET_MM_ENV_END stat:50 stat:51 self:environ",
+     .set = set_environment,
+     .read = read_environment},
+    {.name = "PR_SET_MM_AUXV",
+     .claims = "PR_SET_MM_AUXV self:auxv",
+     .set = set_vector,
+     .read = read_vector,
+     .alone = true},
+    {.name = "self:oom_score_adj",
+     .claims = "self:oom_score_adj self:oom_adj self:oom_score",
+     .set = write_number,
+     .read = read_file,
+     .numbers = {417}},
+    {.name = "self:coredump_filter", .set = write_number, .read = read_file, .numbers = {0x21}},
+    {.name = "self:loginuid",
+     .claims = "self:loginuid self:sessionid",
+     .set = write_number,
+     .read = read_file,
+     .numbers = {4711},
+     .limit = "the audit session"},
+    {.name = "self:autogroup",
+     .set = write_number,
+     .read = read_file,
+     .numbers = {7},
+     .limit = "the autogroup's nice value"},
+    {.name = "status:Umask",
+     .claims = "status:Umask __NR_umask",
+     .set = set_umask,
+     .read = state_read_status},
+    {.name = "self:cwd",
+     .claims = "self:cwd __NR_chdir __NR_fchdir",
+     .set = set_directory,
+     .read = read_link},
+    {.name = "self:root",
+     .claims = "self:root __NR_chroot",
+     .set = set_root,
+     .read = read_root,
+     .alone = true},
+    {.name = "status:SigIgn",
+     .claims = "status:SigIgn stat:33",
+     .set = ignore_signal,
+     .read = state_read_status},
+    {.name = "status:SigCgt",
+     .claims = "status:SigCgt stat:34 __NR_rt_sigaction",
+     .set = catch_signal,
+     .read = state_read_status},
+    {.name = "status:ShdPnd",
+     .claims = "status:ShdPnd __NR_kill __NR_rt_sigqueueinfo",
+     .set = leave_signal_pending,
+     .read = state_read_status},
+    {.name = "personality",
+     .claims = "__NR_personality self:personality",
+     .set = set_personality,
+     .read = read_personality,
+     .numbers = {ADDR_NO_RANDOMIZE | SHORT_INODE | WHOLE_SECONDS}},
+    {.name = "personality of another system",
+     .claims = "PER_LINUX32 ADDR_LIMIT_3GB READ_IMPLIES_EXEC STICKY_TIMEOUTS UNAME26",
+     .set = set_personality,
+     .read = read_personality,
+     .numbers = {PER_LINUX32 | ADDR_LIMIT_3GB | READ_IMPLIES_EXEC | STICKY_TIMEOUTS | UNAME26},
+     .alone = true},
+    {.name = "MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED",
+     .set = set_barrier,
+     .read = read_registrations,
+     .numbers = BARRIER(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0),
+     .since = "6.3"},
+    {.name = "MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ",
+     .set = set_barrier,
+     .read = read_barrier,
+     .numbers = BARRIER(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ,
+                        MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ)},
+    {.name = "MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED",
+     .set = set_barrier,
+     .read = read_barrier,
+     .numbers =
+         BARRIER(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, MEMBARRIER_CMD_PRIVATE_EXPEDITED)},
+    {.name = "MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE",
+     .set = set_barrier,
+     .read = read_barrier,
+     .numbers = BARRIER(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
+                        MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE)},
+    {.name = "modify_ldt",
+     .claims = "__NR_modify_ldt",
+     .set = set_ldt,
+     .read = read_ldt,
+     .may_lack = "a kernel with local descriptor tables"},
+    {.name = "status:untag_mask",
+     .claims = "status:untag_mask ARCH_ENABLE_TAGGED_ADDR",
+     .set = keep_tags,
+     .read = state_read_status,
+     .may_lack = "a processor that masks tags of addresses",
+     .refused = "keeps tags in its addresses"},
+    {.name = "ARCH_REQ_XCOMP_PERM",
+     .set = request_tiles,
+     .read = read_permitted,
+     .may_lack = "a processor with tile registers"},
+    {.name = "PR_SCHED_CORE",
+     .claims = "PR_SCHED_CORE PR_SCHED_CORE_CREATE",
+     .set = make_cookie,
+     .read = read_cookie,
+     .may_lack = "core scheduling",
+     .limit = "core scheduling",
+     .alone = true},
+    {.name = "processor time",
+     .claims = "stat:14 stat:15 __NR_times __NR_getrusage",
+     .set = spend_time,
+     .read = read_spent,
+     .limit = "The processor time that the process and its threads have used"},
 };
 
 STATE_FAMILY(process_family, "process", states);

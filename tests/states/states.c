@@ -16,15 +16,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
-extern const struct family files_family, process_family, sockets_family, threads_family;
-static const struct family *const families[] = {&files_family, &process_family, &sockets_family,
-                                                &threads_family};
+extern const struct family confinement_family, limits_family, memory_family, process_family,
+    sockets_family, threads_family;
+static const struct family *const families[] = {&confinement_family, &limits_family,
+                                                &memory_family,      &process_family,
+                                                &sockets_family,     &threads_family};
 
 enum { FAMILIES = sizeof families / sizeof *families };
 
@@ -32,6 +36,7 @@ struct work {
     const struct family *family;
     struct held *held;
     size_t count;
+    sem_t ready, done; /* for the first thread, where another does the work */
 };
 
 void state_say(char text[STATE_TEXT], bool answered, const char *format, ...)
@@ -46,6 +51,13 @@ void state_say(char text[STATE_TEXT], bool answered, const char *format, ...)
     va_end(arguments);
 }
 
+static void in_one_line(char *text)
+{
+    for (; *text; text++)
+        if (*text == '\n' || *text == '\t')
+            *text = ' ';
+}
+
 void state_say_file(char text[STATE_TEXT], const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -54,9 +66,7 @@ void state_say_file(char text[STATE_TEXT], const char *path)
         state_say(text, false, "%s", "");
     else
         text[length] = '\0';
-    for (char *c = text; *c; c++)
-        if (*c == '\n' || *c == '\t')
-            *c = ' ';
+    in_one_line(text);
     if (fd >= 0)
         close(fd);
 }
@@ -72,9 +82,37 @@ void state_say_field(char text[STATE_TEXT], const char *path, const char *name)
             const char *value = line + length + 1 + strspn(line + length + 1, " \t");
             snprintf(text, STATE_TEXT, "%.*s", (int)strcspn(value, "\n"), value);
         }
+    in_one_line(text);
     free(line);
     if (file)
         fclose(file);
+}
+
+int state_set_option(struct held *held)
+{
+    const long *n = held->state->numbers;
+    return prctl((int)n[0], n[1], n[2], 0, 0);
+}
+
+void state_read_option(struct held *held, char text[STATE_TEXT])
+{
+    int value = prctl((int)held->state->numbers[3], held->state->numbers[4], 0, 0, 0);
+    state_say(text, value >= 0, "%d", value);
+}
+
+void state_read_option_there(struct held *held, char text[STATE_TEXT])
+{
+    int value = -1;
+    bool answered = prctl((int)held->state->numbers[3], &value, 0, 0, 0) >= 0;
+    state_say(text, answered, "%d", value);
+}
+
+void state_read_status(struct held *held, char text[STATE_TEXT])
+{
+    const char *field = strchr(held->state->name, ':') + 1;
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(field, " "), field);
+    state_say_field(text, "/proc/thread-self/status", name);
 }
 
 int state_write_file(const char *path, const char *content)
@@ -162,13 +200,30 @@ static void *run(void *argument)
         if (!work->held[i].failed)
             work->held[i].state->read(&work->held[i], work->held[i].before);
     subject_ready();
+    sem_post(&work->ready);
     subject_wait_go();
     for (size_t i = 0; i < work->count; i++)
         if (!work->held[i].failed)
             work->held[i].state->read(&work->held[i], work->held[i].after);
     for (size_t i = 0; i < work->count; i++)
         report(&work->held[i]);
+    sem_post(&work->done);
     return NULL;
+}
+
+/* The thread is not joined: what the kernel does at its end may be a state, too. And it may have a
+ * descriptor table of its own by now, so that the first one has to close what "ready" went to. */
+static void run_in_thread(struct work *work)
+{
+    pthread_t thread;
+    const char *ready = getenv("RECAP_READY_FD");
+    subject_need(pthread_create(&thread, NULL, run, work) == 0, "pthread_create");
+    while (sem_wait(&work->ready) != 0)
+        ;
+    if (ready && atoi(ready) > STDERR_FILENO)
+        close(atoi(ready));
+    while (sem_wait(&work->done) != 0)
+        ;
 }
 
 int main(int count, char **arguments)
@@ -187,12 +242,11 @@ int main(int count, char **arguments)
     }
     struct work work = {.family = find_family(arguments[1])};
     choose(&work, arguments + 2);
-    if (work.family->by_thread) {
-        pthread_t thread;
-        subject_need(pthread_create(&thread, NULL, run, &work) == 0, "pthread_create");
-        pthread_join(thread, NULL);
-    } else {
+    sem_init(&work.ready, 0, 0);
+    sem_init(&work.done, 0, 0);
+    if (work.family->by_thread)
+        run_in_thread(&work);
+    else
         run(&work);
-    }
     return subject_done();
 }

@@ -43,8 +43,8 @@ struct state {
     long numbers[STATE_NUMBERS]; /* for functions that serve several entries */
     const char *refused, *limit;
     /* What may keep it from being set: the first Linux that has it ("6.17"), a processor, a
-     * configuration. Whatever else does is a failure of the test. An ordinary user's lack of a
-     * privilege needs no word. */
+     * configuration. Whatever else does is a failure of the test. The lack of a privilege needs no
+     * word. */
     const char *since, *may_lack;
     bool alone; /* it would disturb the others: tried in a process of its own */
 };
@@ -69,6 +69,14 @@ void state_say(char text[STATE_TEXT], bool answered, const char *format, ...)
 void state_say_file(char text[STATE_TEXT], const char *path);
 /* The value of a line "NAME:\tVALUE" in a file of /proc. */
 void state_say_field(char text[STATE_TEXT], const char *path, const char *name);
+/* prctl with the numbers {option, value, value}, and its answer to the option in the fourth: as its
+ * result, or through a pointer. */
+int state_set_option(struct held *held);
+void state_read_option(struct held *held, char text[STATE_TEXT]);
+void state_read_option_there(struct held *held, char text[STATE_TEXT]);
+/* The field in the name of the state ("Umask" of "status:Umask"), as the process or the thread has
+ * it. */
+void state_read_status(struct held *held, char text[STATE_TEXT]);
 /* Writes a text to a file: 0, or -1 with errno. */
 int state_write_file(const char *path, const char *content);
 
