@@ -54,6 +54,13 @@ def loopback_up():
         fcntl.ioctl(anywhere, 0x8914, request)  # SIOCSIFFLAGS
 
 
+def own_terminals():
+    """Numbers of pseudo-terminals that no other test takes between a checkpoint and its restore."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"devpts", b"/dev/pts", b"devpts", 0, b"mode=0620,ptmxmode=0666") < 0:
+        raise OSError(ctypes.get_errno(), "mounting pseudo-terminals of the test's own")
+
+
 def read_arguments():
     """Mode and content of the files that the command line names: an ordinary user may not reach
     them, as the build may be in a private home."""
@@ -71,6 +78,7 @@ def enter(options):
     files = read_arguments()
     if options.inside:
         loopback_up()
+        own_terminals()
         if options.who == "user":
             os.setgroups([])
             os.setresgid(*[ORDINARY_USER] * 3)
