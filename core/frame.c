@@ -226,7 +226,7 @@ int wire_receive(struct wire_channel *channel, struct wire_message *message)
                 fault = -EMSGSIZE;
             }
         }
-        if (flags & WIRE_MORE)
+        if (flags & WIRE_MORE && !(fault && channel->impatient))
             continue;
         /* Something to point at, also when nothing is in it. */
         if (!fault && !whole.data && !(whole.data = malloc(1)))

@@ -32,6 +32,7 @@ struct wire_channel {
     size_t frame_in;   /* payload bytes that are accepted in a frame */
     size_t frame_out;  /* and that the peer accepts */
     size_t message_in; /* bytes that are accepted in a message; 0: no limit */
+    bool impatient;    /* a longer one is not waited for to its end: it may have none */
     /* What was read and not taken yet: buffer[start..end). */
     unsigned char *buffer;
     size_t start, end, capacity;
@@ -53,7 +54,8 @@ int wire_send(struct wire_channel *channel, uint8_t type, uint32_t number, const
               size_t length, int fd);
 /* Receives the next message. 1: it is there, and message->data is the caller's to free; 0: the peer
  * is gone. -EBADMSG: a frame of message->number was damaged or out of place; -EMSGSIZE: it is
- * longer than message_in: these two leave the stream usable. Other negative errnos end it. */
+ * longer than message_in: these two leave the stream usable, but for -EMSGSIZE of an impatient
+ * channel. Other negative errnos end it. */
 int wire_receive(struct wire_channel *channel, struct wire_message *message);
 uint32_t wire_checksum(const void *data, size_t length);
 

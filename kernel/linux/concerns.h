@@ -46,8 +46,6 @@ size_t linux_steps_append(struct linux_steps *steps, const char *what, long numb
                           const uint64_t arguments[6]);
 /* Makes `fd`, a descriptor of ours that it takes over, argument `argument` of call `call`. */
 void linux_steps_send(struct linux_steps *steps, int fd, size_t call, int argument);
-/* How many calls have been appended: nothing needs to run when it is 0. */
-size_t linux_steps_count(const struct linux_steps *steps);
 /* Runs the steps of different threads at the same time (without a stop for those that have none).
  * The first failing call fills `error`. */
 int linux_steps_run(struct linux_steps *const *steps, size_t count, struct recap_error *error);
@@ -186,8 +184,6 @@ int linux_pending_record(const struct linux_reading *reading, bool shared,
                          struct recap_value *state, struct recap_error *error);
 int linux_pending_set(struct linux_steps *steps, const struct linux_pd *pd, size_t thread,
                       bool shared, const struct recap_value *want, struct recap_error *error);
-/* Which signals are pending in the list `name` of a state. */
-uint64_t linux_pending_mask(const struct recap_value *state, const char *name);
 
 /* --- process/timers.c, process/timers_set.c (process) ----------------------------------------- */
 

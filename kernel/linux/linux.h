@@ -201,9 +201,6 @@ uint64_t linux_batch_put(struct linux_batch *batch, const void *data, size_t len
 size_t linux_batch_append(struct linux_batch *batch, long number, const uint64_t arguments[6]);
 /* The result of call `from` becomes argument `argument` (0 to 5) of the later call `to`. */
 void linux_batch_chain(struct linux_batch *batch, size_t from, size_t to, int argument);
-/* The address, valid in the target during the run, of argument `argument` of call `call`: a system
- * call that writes its answer through a pointer can so feed a later one. */
-uint64_t linux_batch_argument(struct linux_batch *batch, size_t call, int argument);
 /* Sends a descriptor of ours into the target: appends the receiving calls; the number under which
  * it arrives becomes argument `argument` of every call named by linux_batch_use. `token` numbers
  * the descriptor within the batch. The target's copies are closed at the end of the batch. */

@@ -87,11 +87,13 @@ static int meet_named(void *context, uint64_t badge, bool tie)
     return 0;
 }
 
-static int finish(struct remote_kernel *kernel, struct remote_ahead *ahead, int result,
-                  struct recap_error *error)
+static int finish(struct remote_kernel *kernel, struct remote_ahead *ahead,
+                  const struct recap_arena *arena, int result, struct recap_error *error)
 {
     if (ahead->in.failed) {
         drop(ahead);
+        if (recap_arena_failed(arena))
+            return remote_too_much(kernel, "more objects", error);
         return remote_nonsense(kernel, error);
     }
     ahead->next += ahead->next != SIZE_MAX;
@@ -105,6 +107,7 @@ int remote_describe(struct recap_kernel *base, recap_badge badge, struct recap_a
     struct remote_ahead *ahead = &kernel->descriptions;
     struct recap_object said = *object;
     struct recap_error why = {0};
+    recap_arena_limit(arena, kernel->memory);
     int result = fetch(kernel, ahead, ASK_DESCRIBE, badge, error);
     if (result < 0)
         return result;
@@ -119,7 +122,7 @@ int remote_describe(struct recap_kernel *base, recap_badge badge, struct recap_a
         said.label = label ? label : said.label;
     }
     ahead->in.failed |= described && (!said.kind || !said.state);
-    result = finish(kernel, ahead, described ? 0 : why.code, error);
+    result = finish(kernel, ahead, arena, described ? 0 : why.code, error);
     if (ahead->message.data)
         *object = said;
     if (result == 0)
@@ -136,6 +139,7 @@ int remote_label(struct recap_kernel *base, recap_badge badge, struct recap_aren
     struct remote_ahead *ahead = &kernel->labels;
     struct recap_error why = {0};
     const char *text = NULL;
+    recap_arena_limit(arena, kernel->memory);
     int result = fetch(kernel, ahead, ASK_LABEL, badge, error);
     if (result < 0)
         return result;
@@ -144,7 +148,7 @@ int remote_label(struct recap_kernel *base, recap_badge badge, struct recap_aren
         text = wire_get_text(&ahead->in, arena);
     else
         wire_get_error(&ahead->in, &why);
-    result = finish(kernel, ahead, labelled ? 0 : why.code, error);
+    result = finish(kernel, ahead, arena, labelled ? 0 : why.code, error);
     if (result == 0)
         *label = text ? text : "";
     else if (error && ahead->message.data)

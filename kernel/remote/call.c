@@ -27,9 +27,12 @@ const char *remote_word(struct remote_kernel *kernel, const char *text)
         if (strcmp(word->text, text) == 0)
             return word->text;
     size_t size = strlen(text) + 1;
-    struct remote_word *word = malloc(sizeof *word + size);
+    enum { SHARE = 64 }; /* of the memory: there are few kinds of objects */
+    struct remote_word *word =
+        kernel->words_size + size > kernel->memory / SHARE ? NULL : malloc(sizeof *word + size);
     if (!word)
         return NULL;
+    kernel->words_size += sizeof *word + size;
     memcpy(word->text, text, size);
     word->next = kernel->words;
     kernel->words = word;
@@ -41,6 +44,39 @@ int remote_nonsense(struct remote_kernel *kernel, struct recap_error *error)
     kernel->lost = true;
     return recap_refuse(error, RECAP_FAILED, -EBADMSG,
                         "what core at %s answers cannot be understood", kernel->address);
+}
+
+int remote_too_much(struct remote_kernel *kernel, const char *what, struct recap_error *error)
+{
+    kernel->lost = true;
+    recap_refuse(error, RECAP_FAILED, -EMSGSIZE, "core at %s tells of %s than %zu MiB hold",
+                 kernel->address, what, kernel->memory >> 20);
+    return recap_error_remedy(error,
+                              "if that is what there is, RECAP_MEMORY=MIB in the environment "
+                              "permits more");
+}
+
+/* How long an answer may be. What is asked for with its size, or answered with a word, is not
+ * longer; lists are as long as what they tell of, up to a share of the memory, as they take more
+ * once they are understood. */
+static size_t longest(const struct remote_kernel *kernel, uint8_t type)
+{
+    enum { BESIDE = 64 * 1024 }; /* an error, a name */
+    switch (type) {
+    case ASK_REGIONS:
+    case ASK_THREADS:
+    case ASK_ATTRIBUTES:
+    case ASK_DESCRIBE:
+    case ASK_LABEL:
+        return BESIDE + kernel->memory / 4;
+    case ASK_LIST:
+    case ASK_EXAMINE:
+        return BESIDE + kernel->memory / 64;
+    case ASK_REQUEST: /* core stops where a frame is half full */
+        return BESIDE + kernel->channel.frame_in;
+    default:
+        return BESIDE + kernel->expected;
+    }
 }
 
 /* The stream failed; every further request does too. */
@@ -56,6 +92,12 @@ static int lose(struct remote_kernel *kernel, int why, struct recap_error *error
         recap_refuse(error, RECAP_FAILED, why, "core at %s does not answer", kernel->address);
         return recap_error_remedy(error, "RECAP_DEADLINE=SECONDS in the environment waits longer");
     }
+    if (why == -EPROTO)
+        return recap_refuse(error, RECAP_FAILED, why,
+                            "core at %s wishes for more content than the image has",
+                            kernel->address);
+    if (why == -EMSGSIZE)
+        return remote_too_much(kernel, "more", error);
     return recap_fail(error, why, "speaking to core at %s", kernel->address);
 }
 
@@ -70,12 +112,19 @@ static int give_content(struct remote_kernel *kernel, const struct wire_message 
     struct wire_out out = {0};
     size = size < PIECE ? size : PIECE;
     size = size < kernel->channel.frame_out / 2 ? size : kernel->channel.frame_out / 2;
+    const struct recap_object *object = creation ? recap_graph_object(creation->graph, id) : NULL;
+    uint64_t content = object ? object->content : 0;
+    uint64_t there = offset < content ? content - offset : 0;
+    size = size < there ? size : there;
+    /* Each wish counts for something, or there could be any number of them. */
+    if (kernel->content_left < size + 1)
+        return -EPROTO;
+    kernel->content_left -= size + 1;
     char *buffer = malloc((size_t)size + 1);
     ssize_t got = -EINVAL;
     if (!buffer)
         got = -ENOMEM;
-    else if (wire_done(&in) && creation && creation->content &&
-             recap_graph_object(creation->graph, id))
+    else if (wire_done(&in) && object && creation->content)
         got = creation->content(creation->context, id, offset, buffer, (size_t)size);
     wire_put_signed(&out, got < 0 ? got : 0);
     wire_put_bytes(&out, buffer, got > 0 ? (size_t)got : 0);
@@ -93,7 +142,7 @@ static int await(struct remote_kernel *kernel, struct wire_message *message)
 {
     for (;;) {
         int result = wire_receive(&kernel->channel, message);
-        if (result == -EBADMSG && message->number != kernel->number)
+        if ((result == -EBADMSG || result == -EMSGSIZE) && message->number != kernel->number)
             continue; /* what is left of another answer */
         if (result <= 0)
             return result;
@@ -199,6 +248,9 @@ int remote_ask(struct remote_kernel *kernel, uint8_t type, struct wire_out *out,
 {
     *answer = (struct remote_answer){0};
     kernel->moment += !only_asks(type);
+    kernel->channel.message_in = longest(kernel, type);
+    kernel->expected = 0;
+    kernel->content_left = kernel->content_offered;
     int result = 0;
     kernel->number++;
     if (out->failed || kernel->lost)

@@ -67,6 +67,21 @@ static int push_parts(struct remote_kernel *kernel, const struct recap_graph *gr
     return result;
 }
 
+/* What core may wish for in one request: all content, in wishes that each count for something, as
+ * often as a question may get lost. */
+static uint64_t offered(const struct recap_graph *graph)
+{
+    enum { AGAIN = 4, EACH = 64 };
+    const uint64_t most = UINT64_MAX / (4 * AGAIN);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < graph->object_count; i++) {
+        uint64_t content = graph->objects[i].content;
+        sum += content < most - EACH ? content + EACH : most;
+        sum = sum < most ? sum : most;
+    }
+    return sum * 2 * AGAIN;
+}
+
 static int push_anew(struct remote_kernel *kernel, const struct recap_graph *graph,
                      struct recap_error *error)
 {
@@ -77,6 +92,7 @@ static int push_anew(struct remote_kernel *kernel, const struct recap_graph *gra
     kernel->made = calloc(graph->pd_count + 1, sizeof *kernel->made);
     if (!kernel->known || !kernel->made)
         return recap_fail(error, -ENOMEM, "sending the graph to core");
+    kernel->content_offered = offered(graph);
     int result = push_parts(kernel, graph, error);
     if (result == 0)
         kernel->graph = graph->serial;

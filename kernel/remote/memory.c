@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int ask(struct recap_pd *pd, uint8_t type, struct remote_answer *answer,
-               struct recap_error *error)
+/* What it tells goes into `graph`, which from now on takes as much as there is memory for. */
+static int ask(struct recap_pd *pd, uint8_t type, const struct recap_graph *graph,
+               struct remote_answer *answer, struct recap_error *error)
 {
     struct wire_out out = {0};
+    recap_arena_limit(graph->arena, remote_pd(pd)->kernel->memory);
     remote_put_pd(&out, pd);
     return remote_ask(remote_pd(pd)->kernel, type, &out, -1, answer, error);
 }
@@ -21,7 +23,7 @@ static int finish(struct recap_pd *pd, struct remote_answer *answer,
     if (understood)
         return 0;
     return recap_arena_failed(graph->arena)
-               ? recap_fail(error, -ENOMEM, "reading PD %llu", (unsigned long long)pd->id)
+               ? remote_too_much(remote_pd(pd)->kernel, "a larger PD", error)
                : remote_nonsense(remote_pd(pd)->kernel, error);
 }
 
@@ -29,7 +31,7 @@ int remote_regions(struct recap_pd *pd, struct recap_graph *graph, struct recap_
                    struct recap_error *error)
 {
     struct remote_answer answer;
-    int result = ask(pd, ASK_REGIONS, &answer, error);
+    int result = ask(pd, ASK_REGIONS, graph, &answer, error);
     if (result < 0)
         return result;
     size_t count = wire_get_count(&answer.in);
@@ -49,7 +51,7 @@ int remote_threads(struct recap_pd *pd, struct recap_graph *graph, struct recap_
                    struct recap_error *error)
 {
     struct remote_answer answer;
-    int result = ask(pd, ASK_THREADS, &answer, error);
+    int result = ask(pd, ASK_THREADS, graph, &answer, error);
     if (result < 0)
         return result;
     size_t count = wire_get_count(&answer.in);
@@ -66,7 +68,7 @@ int remote_attributes(struct recap_pd *pd, struct recap_graph *graph, struct rec
                       struct recap_error *error)
 {
     struct remote_answer answer;
-    int result = ask(pd, ASK_ATTRIBUTES, &answer, error);
+    int result = ask(pd, ASK_ATTRIBUTES, graph, &answer, error);
     if (result < 0)
         return result;
     uint64_t id = wire_get_number(&answer.in);
@@ -94,6 +96,7 @@ int remote_read(struct recap_pd *pd, uint64_t address, void *buffer, size_t size
         remote_put_pd(&out, pd);
         wire_put_number(&out, address + at);
         wire_put_number(&out, part);
+        kernel->expected = part;
         result = remote_ask(kernel, ASK_READ, &out, -1, &answer, error);
         if (result == 0 && answer.message.length != part)
             result = remote_nonsense(kernel, error);

@@ -78,6 +78,10 @@ static int fetch(struct remote_pd *pd, recap_selector selector, bool walking,
     remote_answer_clear(&answer);
     if (result == 0 && pd->entries[0].selector != selector)
         result = remote_nonsense(pd->kernel, error);
+    enum { EACH = 64 }; /* bytes that whoever walks keeps of a capability, at least */
+    pd->walked = (selector ? pd->walked : 0) + pd->count;
+    if (result == 0 && pd->walked > pd->kernel->memory / EACH)
+        result = remote_too_much(pd->kernel, "more capabilities", error);
     pd->moment = pd->kernel->moment;
     pd->time = now_ms();
     if (result < 0)

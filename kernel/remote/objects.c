@@ -18,6 +18,7 @@ ssize_t remote_content(struct recap_kernel *base, recap_badge badge, uint64_t of
     wire_put_number(&out, badge);
     wire_put_number(&out, offset);
     wire_put_number(&out, size);
+    kernel->expected = size;
     int result = remote_ask(kernel, ASK_CONTENT, &out, -1, &answer, error);
     size_t got = answer.message.length;
     if (result == 0 && got > size)

@@ -9,8 +9,9 @@
 
 enum {
     FRAME = 1024 * 1024,
-    LINE_MS = 30 * 1000,       /* nothing on a line for so long: nobody is there */
-    SOCKET_MS = 5 * 60 * 1000, /* a socket says by itself that its peer is gone */
+    LINE_S = 30,       /* nothing on a line for so long: nobody is there */
+    SOCKET_S = 5 * 60, /* a socket says by itself that its peer is gone */
+    MEMORY_MIB = 1024, /* for what core tells of a component */
 };
 
 static void close_kernel(struct recap_kernel *base)
@@ -133,6 +134,25 @@ static int greet(struct remote_kernel *kernel, struct recap_error *error)
     return result;
 }
 
+/* A positive number in the environment, or what stands for none. */
+static unsigned long setting(const char *name, unsigned long most, unsigned long otherwise)
+{
+    const char *text = getenv(name);
+    char *end;
+    unsigned long number = text ? strtoul(text, &end, 10) : 0;
+    return text && *text && !*end && number > 0 && number <= most ? number : otherwise;
+}
+
+static int patience(bool carries)
+{
+    return (int)setting("RECAP_DEADLINE", INT32_MAX / 1000, carries ? SOCKET_S : LINE_S) * 1000;
+}
+
+static size_t memory(void)
+{
+    return (size_t)setting("RECAP_MEMORY", SIZE_MAX >> 21, MEMORY_MIB) << 20;
+}
+
 static int connect_over(struct core_stream *stream, struct descriptor_stream *own,
                         const char *address, struct remote_kernel **kernel,
                         struct recap_error *error)
@@ -145,7 +165,9 @@ static int connect_over(struct core_stream *stream, struct descriptor_stream *ow
     made->fd = -1;
     made->stream = own;
     made->address = strdup(address);
-    made->channel = (struct wire_channel){.stream = stream, .frame_in = FRAME, .frame_out = FRAME};
+    made->memory = memory();
+    made->channel = (struct wire_channel){
+        .stream = stream, .frame_in = FRAME, .frame_out = FRAME, .impatient = true};
     /* Answers to a client before us are nobody's: they have other numbers. */
     if (getrandom(&made->number, sizeof made->number, 0) < 0)
         made->number = (uint32_t)getpid();
@@ -164,17 +186,6 @@ int remote_connect(struct core_stream *stream, const char *address, struct remot
                    struct recap_error *error)
 {
     return connect_over(stream, NULL, address, kernel, error);
-}
-
-/* RECAP_DEADLINE, in seconds. */
-static int patience(bool carries)
-{
-    const char *text = getenv("RECAP_DEADLINE");
-    char *end;
-    unsigned long seconds = text ? strtoul(text, &end, 10) : 0;
-    if (text && *text && !*end && seconds > 0 && seconds <= INT32_MAX / 1000)
-        return (int)seconds * 1000;
-    return carries ? SOCKET_MS : LINE_MS;
 }
 
 int recap_remote_open(const char *address, struct recap_kernel **kernel, struct recap_error *error)

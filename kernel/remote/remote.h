@@ -36,7 +36,13 @@ struct remote_kernel {
     uint64_t abilities;
     char *name, *machine, *release;
     int patience; /* milliseconds of silence */
-    bool lost;    /* the stream is no longer usable */
+    /* What core is believed in: bytes of memory for what it tells of a component, bytes of the
+     * answer to the request at hand (0: what requests of its type are answered with), and how much
+     * content it may still wish for. */
+    size_t memory, expected;
+    uint64_t content_left, content_offered;
+    size_t words_size;
+    bool lost; /* the stream is no longer usable */
     struct remote_word *words;
     /* Counts requests after which what was read before may no longer hold. */
     uint64_t moment;
@@ -66,6 +72,7 @@ struct remote_pd {
     uint64_t number;
     struct remote_entry *entries; /* of the walk, from `at` on */
     size_t at, count;
+    size_t walked;   /* entries of the walk so far */
     uint64_t moment; /* when they were fetched */
     int64_t time;    /* the same in milliseconds */
     bool suspended;
@@ -102,6 +109,8 @@ void remote_answer_clear(struct remote_answer *answer);
 /* For the cleanup attribute. The same for what answers with nothing but success. */
 int remote_do(struct remote_kernel *kernel, uint8_t type, struct wire_out *out, int fd,
               struct recap_error *error);
+/* Core answers more than this process has memory for; `what` that is. */
+int remote_too_much(struct remote_kernel *kernel, const char *what, struct recap_error *error);
 /* The answer cannot be understood. */
 int remote_nonsense(struct remote_kernel *kernel, struct recap_error *error);
 /* The text, to be kept with the kernel; NULL when out of memory or for NULL. */

@@ -230,11 +230,11 @@ class Live:
         return [(c["selector"], c["kind"], c["rights"], c["close_on_exec"], c["badge"])
                 for c in caps]
 
-    def checkpoint(self, pid, *options):
+    def checkpoint(self, pid, *options, **more):
         """Checkpoints a process, which has to be gone then. The image."""
         self.images += 1
         image = self.path(f"image-{self.images}")
-        self.run("checkpoint", *options, "-o", image, pid)
+        self.run("checkpoint", *options, "-o", image, pid, **more)
         self.wait_gone(pid)
         return image
 

@@ -24,11 +24,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-extern const struct family confinement_family, limits_family, memory_family, process_family,
-    sockets_family, threads_family;
-static const struct family *const families[] = {&confinement_family, &limits_family,
-                                                &memory_family,      &process_family,
-                                                &sockets_family,     &threads_family};
+extern const struct family confinement_family, files_family, limits_family, memory_family,
+    process_family, sockets_family, threads_family;
+static const struct family *const families[] = {
+    &confinement_family, &files_family,   &limits_family, &memory_family,
+    &process_family,     &sockets_family, &threads_family};
 
 enum { FAMILIES = sizeof families / sizeof *families };
 

@@ -171,19 +171,6 @@ void linux_batch_chain(struct linux_batch *batch, size_t from, size_t to, int ar
     batch->calls[from].chained++;
 }
 
-uint64_t linux_batch_argument(struct linux_batch *batch, size_t call, int argument)
-{
-    if (!batch || batch->error.code != 0 || call >= batch->call_count)
-        return 0;
-    if (batch->thread != 0 && !batch->pd->foothold->moved) {
-        /* Calls of other threads are constants in code. */
-        fail(batch, -EINVAL);
-        return 0;
-    }
-    return batch->calls[call].address + offsetof(struct linux_entry, arguments) +
-           (uint64_t)argument * 8;
-}
-
 size_t linux_batch_send_fd(struct linux_batch *batch, int fd)
 {
     if (!batch || batch->error.code != 0 || !GROW(batch, tokens, token_count, token_room))

@@ -85,11 +85,6 @@ void linux_steps_send(struct linux_steps *steps, int fd, size_t call, int argume
     linux_batch_use_fd(steps->batch, linux_batch_send_fd(steps->batch, fd), call, argument);
 }
 
-size_t linux_steps_count(const struct linux_steps *steps)
-{
-    return steps->count;
-}
-
 static int check(const struct linux_steps *steps, struct recap_error *error)
 {
     for (size_t i = 0; i < steps->count; i++) {

@@ -55,9 +55,10 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
     uint64_t position;
     if (recap_get_hex(object->state, "position", &position) < 0 || position > INT64_MAX)
         return linux_state_damaged(object, "position", error);
-    const int flags = O_RDONLY | O_DIRECTORY;
-    int fd;
-    int result;
+    int fd, flags;
+    int result = linux_status_flags_shown(object, &flags, error);
+    if (result < 0)
+        return result;
     if (linux_process_file_is(object))
         result = linux_process_file_open(kernel, object, flags, &fd, error);
     else if (recap_member(object->state, "directory"))

@@ -212,6 +212,22 @@ int linux_file_reopen(int fd, int flags, int *opened)
     return 0;
 }
 
+/* Opens by its name what `named` is, for a description that shows that it was. Whatever else has
+ * got the name meanwhile is not waited for. */
+static int open_by_name(int named, const char *path, int flags, int *fd)
+{
+    struct stat wanted, found;
+    int opened = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int result = opened < 0 || fstat(named, &wanted) < 0 || fstat(opened, &found) < 0 ? -errno : 0;
+    if (result == 0 && (wanted.st_ino != found.st_ino || wanted.st_dev != found.st_dev))
+        result = -ESTALE;
+    if (result < 0 && opened >= 0)
+        close(opened);
+    else if (result == 0)
+        *fd = opened;
+    return result;
+}
+
 int linux_file_open(const struct recap_object *object, int flags, int *fd,
                     struct recap_error *error)
 {
@@ -229,12 +245,13 @@ int linux_file_open(const struct recap_object *object, int flags, int *fd,
     result = check(object->state, path, &now, error);
     if (result < 0)
         return result;
-    if (flags & O_PATH) {
+    if ((flags & (O_PATH | O_DIRECTORY)) == O_PATH && flags & O_NOFOLLOW) {
         *fd = named;
         named = -1;
         return 0;
     }
-    result = linux_file_reopen(named, flags & ~O_NOFOLLOW, fd);
+    result = flags & O_NOFOLLOW ? open_by_name(named, path, flags, fd)
+                                : linux_file_reopen(named, flags, fd);
     return result < 0 ? recap_fail(error, result, "opening %s", path) : 0;
 }
 

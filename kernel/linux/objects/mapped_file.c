@@ -79,6 +79,15 @@ static bool is_zero_device(const struct stat *status)
     return S_ISCHR(status->st_mode) && status->st_rdev == makedev(1, 5);
 }
 
+/* Of such a file the kernel makes up a name. It may be given one. */
+static bool was_never_named(const struct linux_mapped *mapped, const struct stat *status)
+{
+    char made_up[64];
+    const char *slash = strrchr(mapped->path, '/');
+    snprintf(made_up, sizeof made_up, "/#%llu (deleted)", (unsigned long long)status->st_ino);
+    return mapped->made_with || (slash && strcmp(slash, made_up) == 0);
+}
+
 static int describe_unlinked(struct linux_kernel *kernel, struct linux_mapped *mapped,
                              const char *path, struct stat *status, struct recap_arena *arena,
                              struct recap_object *object, struct recap_error *error)
@@ -97,7 +106,12 @@ static int describe_unlinked(struct linux_kernel *kernel, struct linux_mapped *m
         return refuse(mapped, result, error);
     result =
         linux_unlinked_describe(arena, object->state, path, status, *live ? live : NULL, error);
+    if (*live)
+        linux_unlinked_describe_flags(arena, object->state, fd);
     linux_mapped_let_go(mapped);
+    if (was_never_named(mapped, status))
+        recap_put_hex(arena, object->state, "made-with",
+                      mapped->made_with ? mapped->made_with : O_RDWR);
     linux_extents_put(&mapped->extents, arena, object);
     return result;
 }
@@ -179,7 +193,7 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
     }
     int made;
     int result = linux_unlinked_create(creation, object, &made, error);
-    if (result < 0 || mode == O_RDWR)
+    if (result < 0 || mode == O_RDWR || recap_member(object->state, "made-with"))
         return result < 0 ? result : linux_badge_own(kernel, made, badge, error);
     result = linux_file_reopen(made, mode | O_NOATIME, &fd);
     if (result == -EPERM)

@@ -55,6 +55,35 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     return 0;
 }
 
+static bool may_read_and_write(const struct recap_object *object, uint64_t file)
+{
+    uint64_t named, flags;
+    return strcmp(object->kind, linux_kind_memfd.name) == 0 &&
+           recap_get_object(object->state, "file", &named) == 0 && named == file &&
+           recap_get_hex(object->state, "flags", &flags) == 0 && (flags & O_ACCMODE) == O_RDWR;
+}
+
+/* Whether this is the description that the memory was made with, by which alone it can be written
+ * and executed. Where something else was open for writing too, it is taken to be the first. */
+static bool is_original(const struct recap_graph *graph, const struct recap_object *object,
+                        uint64_t file)
+{
+    int64_t counted =
+        recap_number_or(recap_graph_object(graph, file)->state, "open-for-writing", -1);
+    if (!may_read_and_write(object, file))
+        return false;
+    /* Then there is no other. */
+    if (counted == 0)
+        return true;
+    size_t before = 0, all = 0;
+    for (size_t i = 0; i < graph->object_count; i++)
+        if (may_read_and_write(&graph->objects[i], file)) {
+            all++;
+            before += graph->objects[i].id < object->id;
+        }
+    return before == 0 && (counted < 0 || all > 1);
+}
+
 static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
                   const struct recap_object *object, recap_badge *badge, struct recap_error *error)
 {
@@ -67,8 +96,11 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
     if (recap_get_hex(object->state, "offset", &offset) < 0 || offset > INT64_MAX)
         return linux_state_damaged(object, "offset", error);
     int fd;
-    int result = linux_shared_memory_open(kernel, creation->badges[file],
-                                          ((int)flags & O_ACCMODE) | O_CLOEXEC, &fd, error);
+    bool original = is_original(creation->graph, object, file);
+    int result = original
+                     ? linux_badge_fd(kernel, creation->badges[file], &fd, error)
+                     : linux_shared_memory_open(kernel, creation->badges[file],
+                                                ((int)flags & O_ACCMODE) | O_CLOEXEC, &fd, error);
     if (result < 0)
         return result;
     if (lseek(fd, (off_t)offset, SEEK_SET) < 0) {

@@ -24,6 +24,7 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     const char *path;
     struct recap_value *state = recap_record(arena);
     object->label = recap_arena_text(arena, description->link);
+    recap_put_hex(arena, state, "flags", description->open_flags);
     int result = linux_process_file_locate(kernel, description, arena, &place, &path, error);
     if (result < 0)
         return result;
@@ -48,16 +49,19 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
 static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
                   const struct recap_object *object, recap_badge *badge, struct recap_error *error)
 {
-    int fd;
-    int result;
+    int fd, flags;
+    int result = linux_status_flags_shown(object, &flags, error);
+    if (result < 0)
+        return result;
+    flags |= O_PATH;
     if (linux_process_file_is(object))
-        result = linux_process_file_open(kernel, object, O_PATH, &fd, error);
+        result = linux_process_file_open(kernel, object, flags, &fd, error);
     else if (recap_member(object->state, "file"))
-        result = linux_unlinked_open(kernel, creation, object, O_PATH, &fd, error);
+        result = linux_unlinked_open(kernel, creation, object, flags, &fd, error);
     else if (recap_member(object->state, "directory"))
-        result = linux_removed_directory_open(kernel, creation, object, O_PATH, &fd, error);
+        result = linux_removed_directory_open(kernel, creation, object, flags, &fd, error);
     else
-        result = linux_file_open(object, O_PATH, &fd, error);
+        result = linux_file_open(object, flags, &fd, error);
     return result < 0 ? result : linux_badge_own(kernel, fd, badge, error);
 }
 

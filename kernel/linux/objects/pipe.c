@@ -421,8 +421,8 @@ int linux_pipe_open(struct linux_kernel *kernel, recap_badge pipe, int flags, in
     int mode = flags & O_ACCMODE, result = 0;
     bool *taken = mode == O_WRONLY ? &made->writer_taken : &made->reader_taken;
     int end = mode == O_WRONLY ? made->writer : made->reader;
-    if (mode != O_RDWR && !*taken) {
-        /* The first one is the description that the pipe was made with. */
+    if (mode != O_RDWR && !(flags & LINUX_O_LARGEFILE) && !*taken) {
+        /* The one that was not opened by a name is the one that the pipe was made with. */
         int own = fcntl(end, F_DUPFD_CLOEXEC, 0);
         result = own < 0 ? -errno : 0;
         *taken = own >= 0;

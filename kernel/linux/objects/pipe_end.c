@@ -117,8 +117,8 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
     if (recap_get_hex(object->state, "flags", &flags) < 0)
         return linux_state_damaged(object, "flags", error);
     int fd;
-    int result =
-        linux_pipe_open(kernel, creation->badges[pipe], (int)flags & O_ACCMODE, &fd, error);
+    int result = linux_pipe_open(kernel, creation->badges[pipe],
+                                 (int)flags & (O_ACCMODE | LINUX_O_LARGEFILE), &fd, error);
     return result < 0 ? result : linux_status_flags_finish(kernel, fd, object, badge, error);
 }
 

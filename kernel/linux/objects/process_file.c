@@ -119,11 +119,20 @@ int linux_process_file_open(struct linux_kernel *kernel, const struct recap_obje
     __attribute__((cleanup(linux_close_descriptor))) int proc =
         kernel->own_proc >= 0 ? fcntl(kernel->own_proc, F_DUPFD_CLOEXEC, 0)
                               : open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int opened = openat(proc, path, flags | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
-    int result = opened < 0 ? recap_fail(error, -errno, "opening /proc/%s", path) : 0;
-    free(path);
-    if (result == 0)
+    /* No link of /proc is followed, whether the description shows that or not. */
+    int name = flags & O_NOFOLLOW ? flags : O_PATH;
+    int opened = openat(proc, path, name | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC), again = -1;
+    int result = opened < 0 ? -errno : 0;
+    if (result == 0 && !(flags & O_NOFOLLOW)) {
+        result = linux_file_reopen(opened, flags, &again);
+        close(opened);
+        opened = again;
+    }
+    if (result < 0)
+        recap_fail(error, result, "opening /proc/%s", path);
+    else
         *fd = opened;
+    free(path);
     return result;
 }
 

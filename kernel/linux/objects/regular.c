@@ -103,12 +103,16 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
 static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
                   const struct recap_object *object, recap_badge *badge, struct recap_error *error)
 {
-    const int kept = O_ACCMODE | O_APPEND | O_DIRECT | O_NOATIME | O_NONBLOCK | O_SYNC | O_DSYNC;
+    /* What a file may only be opened with, or not be opened without. */
+    const int kept =
+        O_ACCMODE | O_APPEND | O_DIRECT | O_NOATIME | O_NONBLOCK | O_SYNC | O_DSYNC | O_NOFOLLOW;
     uint64_t flags, offset;
     if (recap_get_hex(object->state, "flags", &flags) < 0)
         return linux_state_damaged(object, "flags", error);
     if (recap_get_hex(object->state, "offset", &offset) < 0 || offset > INT64_MAX)
         return linux_state_damaged(object, "offset", error);
+    if (flags & LINUX_O_TMPFILE && recap_member(object->state, "file"))
+        return linux_unlinked_take(kernel, creation, object, (off_t)offset, badge, error);
     int fd, mode = (int)flags & kept;
     int result;
     if (linux_process_file_is(object))

@@ -15,11 +15,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static const char memfd_prefix[] = "/memfd:", deleted[] = " (deleted)";
@@ -42,6 +45,22 @@ static bool is_anonymous(const char *path)
     return strcmp(path, "/dev/zero (deleted)") == 0 || strncmp(path, "[anon_shmem:", 12) == 0;
 }
 
+/* Whether the kernel counts somebody who may write, which keeps the file from being executed: the
+ * description that memfd_create gives is not counted, one that was opened through it is. A lease
+ * for reading is only given when there is none. A negative errno: it does not tell. */
+static int is_written(const struct linux_mapped *mapped, int fd)
+{
+    if (mapped->borrowed)
+        return -EBUSY;
+    /* Who opens the file in this moment has us told by a signal, which is one that does nothing. */
+    if (fcntl(fd, F_SETSIG, SIGURG) < 0)
+        return -errno;
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+        return errno == EAGAIN ? 1 : -errno;
+    fcntl(fd, F_SETLEASE, F_UNLCK);
+    return 0;
+}
+
 /* What only a description can tell. */
 static int describe_open(struct linux_mapped *mapped, int fd, struct recap_arena *arena,
                          struct recap_object *object, bool memfd)
@@ -57,6 +76,14 @@ static int describe_open(struct linux_mapped *mapped, int fd, struct recap_arena
     result = linux_inode_describe(arena, object->state, &status, live, NULL);
     if (result < 0)
         return result;
+    struct statfs system;
+    if (fstatfs(fd, &system) < 0)
+        return -errno;
+    if (system.f_type == HUGETLBFS_MAGIC)
+        return -EOPNOTSUPP;
+    int written = is_written(mapped, fd);
+    if (written >= 0)
+        recap_put_number(arena, object->state, "open-for-writing", written);
     int seals = fcntl(fd, F_GET_SEALS);
     if (seals < 0)
         return -errno;
@@ -98,6 +125,8 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     } else if (result == -EPERM && mapped->piece_count) {
         result = 0; /* the listing of regions found size and extents */
     }
+    if (result == -EOPNOTSUPP)
+        return recap_refuse(error, RECAP_UNSUPPORTED, result, "%s is of huge pages", object->label);
     if (result < 0)
         return recap_fail(error, result, "describing %s", object->label);
     recap_put_number(arena, object->state, "size", (int64_t)mapped->size);

@@ -17,6 +17,16 @@ int linux_status_flags_describe(const struct linux_description *description,
     return 0;
 }
 
+int linux_status_flags_shown(const struct recap_object *object, int *flags,
+                             struct recap_error *error)
+{
+    uint64_t all;
+    if (recap_get_hex(object->state, "flags", &all) < 0)
+        return linux_state_damaged(object, "flags", error);
+    *flags = (int)all & (O_ACCMODE | LINUX_SHOWN_FLAGS);
+    return 0;
+}
+
 int linux_status_flags_set(int fd, const struct recap_object *object, struct recap_error *error)
 {
     const int settable = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;

@@ -4,6 +4,19 @@
 
 #include "kernel/linux/linux.h"
 
+#include <fcntl.h>
+
+/* Flags that a description shows and that only its making gives it. O_LARGEFILE, which is 0 for
+ * programs of our kind, tells what was opened by a name from what a system call made. */
+enum {
+    LINUX_O_LARGEFILE = 0100000,
+    LINUX_O_TMPFILE = O_TMPFILE & ~O_DIRECTORY,
+    LINUX_SHOWN_FLAGS = O_NOFOLLOW | O_DIRECTORY | O_SYNC | O_DSYNC,
+};
+/* Those of LINUX_SHOWN_FLAGS and the access mode that the state of an object has, to open it with.
+ */
+int linux_status_flags_shown(const struct recap_object *object, int *flags,
+                             struct recap_error *error);
 /* Writes the member "flags". O_ASYNC comes back with its owner (signal_owner.c), and is refused of
  * what has none. */
 int linux_status_flags_describe(const struct linux_description *description,

@@ -189,8 +189,8 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
         result = linux_pty_hung_up((int)flags & O_ACCMODE, &fd, error);
     else if (recap_get_object(object->state, "master", &master) == 0 &&
              recap_graph_object(creation->graph, master))
-        result =
-            linux_pty_open(kernel, creation->badges[master], (int)flags & O_ACCMODE, &fd, error);
+        result = linux_pty_open(kernel, creation->badges[master],
+                                (int)flags & (O_ACCMODE | LINUX_O_LARGEFILE), &fd, error);
     else if (recap_member(object->state, "path"))
         result = open_line(object, (int)flags & O_ACCMODE, &fd, error);
     else

@@ -7,15 +7,12 @@
 #include "kernel/linux/objects/nowhere.h"
 #include "kernel/linux/objects/status_flags.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { AUTOMATIC = 6 }; /* a zero and five hexadecimal digits */
 
 socklen_t linux_unix_address(const void *name, size_t length, struct sockaddr_un *address)
 {
@@ -37,17 +34,6 @@ bool linux_unix_is_path(const void *name, size_t length)
     size_t rest = length - (size_t)(last - text);
     return rest && !(rest == 1 && last[0] == '.') &&
            !(rest == 2 && last[0] == '.' && last[1] == '.');
-}
-
-bool linux_unix_is_automatic(const void *name, size_t length)
-{
-    const char *text = name;
-    if (length != AUTOMATIC || text[0])
-        return false;
-    for (size_t i = 1; i < length; i++)
-        if (!isxdigit((unsigned char)text[i]) || isupper((unsigned char)text[i]))
-            return false;
-    return true;
 }
 
 const char *linux_unix_name_text(struct recap_arena *arena, const void *name, size_t length)

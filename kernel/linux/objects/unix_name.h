@@ -10,8 +10,6 @@
 socklen_t linux_unix_address(const void *name, size_t length, struct sockaddr_un *address);
 /* Whether a socket can be bound to it as to a path. */
 bool linux_unix_is_path(const void *name, size_t length);
-/* Whether it is of the form that the kernel itself gives ("autobind"). */
-bool linux_unix_is_automatic(const void *name, size_t length);
 /* For people: "/run/x.sock", "@x". */
 const char *linux_unix_name_text(struct recap_arena *arena, const void *name, size_t length);
 

@@ -10,9 +10,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* The nearest directory above the former name that is left, if it is on the same file system. */
@@ -45,6 +47,31 @@ int linux_unlinked_place(struct recap_arena *arena, struct recap_value *state, c
     return 0;
 }
 
+/* Flags of chattr(1) that a file may have while it is filled. */
+enum { KEPT_FLAGS = FS_SYNC_FL | FS_NODUMP_FL | FS_NOATIME_FL | FS_NOCOW_FL };
+
+void linux_unlinked_describe_flags(struct recap_arena *arena, struct recap_value *state, int fd)
+{
+    int flags;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && flags & KEPT_FLAGS)
+        recap_put_hex(arena, state, "inode-flags", (uint64_t)(flags & KEPT_FLAGS));
+}
+
+static int set_flags(const struct recap_object *object, int fd, struct recap_error *error)
+{
+    uint64_t wanted;
+    int flags;
+    if (recap_get_hex(object->state, "inode-flags", &wanted) < 0)
+        return 0;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
+        flags |= (int)wanted & KEPT_FLAGS;
+        if (ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0)
+            return 0;
+    }
+    return recap_fail(error, -errno, "setting the flags of the removed file %s",
+                      object->label ? object->label : "");
+}
+
 int linux_unlinked_describe(struct recap_arena *arena, struct recap_value *state, const char *path,
                             const struct stat *status, const char *live, struct recap_error *error)
 {
@@ -61,10 +88,14 @@ bool linux_unlinked_is(const struct recap_object *object)
     return recap_number_or(object->state, "unlinked", 0) != 0;
 }
 
-static int make_nameless(const char *directory)
+/* One that had a name may not be given one again. Regions are mapped through the description, which
+ * would count as access. */
+static int make_nameless(const char *directory, const struct recap_value *state)
 {
-    /* Regions are mapped through it, which would count as access. */
-    int fd = open(directory, O_TMPFILE | O_RDWR | O_NOATIME | O_CLOEXEC, 0600);
+    uint64_t with = O_RDWR;
+    bool named = recap_get_hex(state, "made-with", &with) < 0;
+    int flags = ((int)with & (O_ACCMODE | O_SYNC | O_DSYNC)) | O_NOATIME | O_CLOEXEC;
+    int fd = open(directory, O_TMPFILE | flags | (named ? O_EXCL : 0), 0600);
     if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
         return fd < 0 ? -errno : fd;
     /* A file system that needs a name for a moment. */
@@ -89,13 +120,15 @@ int linux_unlinked_create(const struct recap_creation *creation, const struct re
         return linux_state_damaged(object, "above", error);
     if (recap_get_hex(state, "size", &size) < 0 || size > INT64_MAX)
         return linux_state_damaged(object, "size", error);
-    __attribute__((cleanup(linux_close_descriptor))) int made = make_nameless(directory);
+    __attribute__((cleanup(linux_close_descriptor))) int made = make_nameless(directory, state);
     if (made < 0)
         return recap_fail(error, made, "making a file without a name in %s", directory);
     if (ftruncate(made, (off_t)size) < 0)
         return recap_fail(error, -errno, "making a file of %llu bytes without a name in %s",
                           (unsigned long long)size, directory);
     int result = linux_extents_fill(creation, object, size, linux_extents_write, &made, error);
+    if (result == 0)
+        result = set_flags(object, made, error);
     if (result == 0)
         result = linux_inode_set(object, made, error);
     if (result < 0)
@@ -120,8 +153,30 @@ int linux_unlinked_held(struct linux_kernel *kernel, const struct linux_descript
         return result;
     mapped->held = true;
     mapped->home = (struct linux_home){description->pid, description->fd};
+    if (description->open_flags & LINUX_O_TMPFILE)
+        mapped->made_with = description->open_flags;
     *badge = inner;
     return 0;
+}
+
+int linux_unlinked_take(struct linux_kernel *kernel, const struct recap_creation *creation,
+                        const struct recap_object *object, off_t offset, recap_badge *badge,
+                        struct recap_error *error)
+{
+    uint64_t file;
+    if (recap_get_object(object->state, "file", &file) < 0 ||
+        !recap_graph_object(creation->graph, file) || !creation->badges[file])
+        return linux_state_damaged(object, "file", error);
+    __attribute__((cleanup(linux_close_descriptor))) int made = -1;
+    int result = linux_badge_fd(kernel, creation->badges[file], &made, error);
+    if (result == 0 && lseek(made, offset, SEEK_SET) < 0)
+        result = recap_fail(error, -errno, "setting the offset of %s",
+                            object->label ? object->label : "a file");
+    if (result == 0)
+        result = linux_status_flags_set(made, object, error);
+    if (result == 0)
+        *badge = creation->badges[file];
+    return result;
 }
 
 int linux_unlinked_open(struct linux_kernel *kernel, const struct recap_creation *creation,

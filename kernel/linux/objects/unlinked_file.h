@@ -14,6 +14,8 @@ int linux_unlinked_place(struct recap_arena *arena, struct recap_value *state, c
  * directory is left in whose file system it could be made again. */
 int linux_unlinked_describe(struct recap_arena *arena, struct recap_value *state, const char *path,
                             const struct stat *status, const char *live, struct recap_error *error);
+/* Adds the flags of its inode (chattr(1)) that are kept. */
+void linux_unlinked_describe_flags(struct recap_arena *arena, struct recap_value *state, int fd);
 bool linux_unlinked_is(const struct recap_object *object);
 /* Makes it, with its content, open for reading and writing. */
 int linux_unlinked_create(const struct recap_creation *creation, const struct recap_object *object,
@@ -22,6 +24,10 @@ int linux_unlinked_create(const struct recap_creation *creation, const struct re
 /* The inner object (kind mapped-file) of a file without a name that a descriptor refers to. */
 int linux_unlinked_held(struct linux_kernel *kernel, const struct linux_description *description,
                         recap_badge *badge, struct recap_error *error);
+/* The description that it was made with: of one that never had a name, the one that made it. */
+int linux_unlinked_take(struct linux_kernel *kernel, const struct recap_creation *creation,
+                        const struct recap_object *object, off_t offset, recap_badge *badge,
+                        struct recap_error *error);
 /* Another description of it, once it has been made. */
 int linux_unlinked_open(struct linux_kernel *kernel, const struct recap_creation *creation,
                         const struct recap_object *object, int flags, int *fd,

@@ -98,14 +98,3 @@ int linux_pending_record(const struct linux_reading *reading, bool shared,
     record_without_data(reading->arena, list, pending, queued);
     return 0;
 }
-
-uint64_t linux_pending_mask(const struct recap_value *state, const char *name)
-{
-    uint64_t mask = 0;
-    for (const struct recap_value *v = recap_items(state, name); v; v = v->next) {
-        int64_t signal = recap_number_or(v, "signal", 0);
-        if (signal >= 1 && signal <= LINUX_SIGNALS)
-            mask |= UINT64_C(1) << (signal - 1);
-    }
-    return mask;
-}
