@@ -285,6 +285,16 @@ int linux_session_set(struct linux_pd *pd, const struct recap_creation *creation
                       const struct recap_pd_image *image, const struct recap_value *want,
                       struct recap_error *error);
 
+/* --- threads/first_ended.c -------------------------------------------------------------------- */
+
+int linux_first_ended_record(const struct linux_pd *pd, struct recap_arena *arena,
+                             struct recap_value *state, struct recap_error *error);
+/* Whether the first thread of the image's process had ended. */
+bool linux_first_ended(const struct recap_value *attributes);
+/* Ends that of a created process, when the others are there. */
+int linux_first_ended_set(struct linux_pd *pd, const struct recap_value *attributes,
+                          struct recap_error *error);
+
 /* --- process/group_stop.c (process): stopped until SIGCONT ------------------------------------ */
 
 void linux_group_stop_record(const struct linux_pd *pd, struct recap_arena *arena,

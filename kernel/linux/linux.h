@@ -62,9 +62,10 @@ struct linux_pd {
     struct linux_kernel *kernel;
     pid_t pid;  /* in the caller's PID namespace */
     pid_t vpid; /* in the component's own */
+    pid_t task; /* whom of its threads the kernel is asked about (task.c), in the caller's */
     int pidfd;
-    int proc;                     /* /proc/PID, opened O_PATH */
-    struct linux_thread *threads; /* of a suspended PD; [0] is the leader */
+    int proc;                     /* /proc/TASK, opened O_PATH */
+    struct linux_thread *threads; /* of a suspended PD; [0] is `task` */
     size_t thread_count;
     bool suspended;
     bool placed;         /* the look saw a memory policy: memory/placement.c */
@@ -227,6 +228,14 @@ int linux_suspend(struct recap_pd *pd, struct recap_error *error);
 int linux_resume(struct recap_pd *pd, struct recap_error *error);
 /* Accepts NULL. */
 void linux_foothold_free(struct linux_foothold *foothold);
+
+/* --- task.c ----------------------------------------------------------------------------------- */
+
+/* Sees to it that pd->task is a thread that has not ended. -ESRCH: all have. */
+int linux_task_find(struct linux_pd *pd);
+/* A descriptor of our own for descriptor `number` of the process that thread `task` is of, or a
+ * negative errno. */
+int linux_task_descriptor(pid_t task, int number);
 
 /* --- native_pd.c ------------------------------------------------------------------------------ */
 

@@ -43,7 +43,7 @@ static int read_incarnation(const struct linux_pd *pd, uint64_t *incarnation)
     if (!field)
         return -EPROTO;
     if (state == 'Z' || state == 'X')
-        return -ESRCH; /* a first thread that has ended shows no descriptors, which is not none */
+        return -ESRCH; /* one that has ended shows no descriptors, which is not none */
     if (pd->pidfd >= 0)
         fstat(pd->pidfd, &status);
     *incarnation = strtoull(field, NULL, 10) * 0x9e3779b97f4a7c15u ^ status.st_ino;
@@ -55,6 +55,7 @@ static int begin_walk(struct linux_pd *pd, struct recap_error *error)
     struct linux_walk *walk = calloc(1, sizeof *walk);
     if (!walk)
         return recap_fail(error, -ENOMEM, "walking a capability space");
+    linux_task_find(pd);
     walk->directory = openat(pd->proc, "fdinfo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = walk->directory < 0 ? (errno == ENOENT ? -ESRCH : -errno) : 0;
     if (result == 0)
@@ -96,7 +97,7 @@ static int turn(struct linux_pd *pd, recap_selector selector)
     walk->suspended = pd->suspended;
     walk->moment = pd->kernel->moment;
     walk->ahead = walk->ahead_end = 0;
-    return linux_badges_turn(pd->kernel, pd->pid, walk->incarnation);
+    return linux_badges_turn(pd->kernel, pd->task, walk->incarnation);
 }
 
 static int read_entries(struct linux_walk *walk, size_t size)
@@ -188,7 +189,7 @@ static int read_capability(struct linux_pd *pd, recap_selector selector, struct 
     *cap = (struct recap_cap){0};
     if (selector > INT_MAX)
         return 0;
-    struct linux_home home = {pd->pid, (int)selector};
+    struct linux_home home = {pd->task, (int)selector};
     const struct linux_description *d = &pd->walk->room.description;
     int result = linux_description_fill(&pd->walk->room, pd->walk->directory, home);
     if (result == -EBADF)

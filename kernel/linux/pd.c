@@ -121,6 +121,7 @@ static int open_process(struct linux_pd *pd, struct recap_error *error)
     if (pd->pidfd < 0)
         return recap_fail(error, code, "opening process %d", pd->pid);
     pd->vpid = innermost(status, "NSpid", pd->pid);
+    linux_task_find(pd); /* whoever asks for more finds that it has ended */
     return 0;
 }
 
@@ -136,6 +137,7 @@ int linux_pd_open(struct recap_kernel *kernel, uint64_t id, struct recap_pd **pd
     *opened = (struct linux_pd){.base = {kernel, id},
                                 .kernel = linux_kernel(kernel),
                                 .pid = (pid_t)id,
+                                .task = (pid_t)id,
                                 .pidfd = -1,
                                 .proc = -1,
                                 .next_opened = linux_kernel(kernel)->opened};

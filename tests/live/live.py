@@ -278,8 +278,12 @@ def state(pid):
 
 
 def alive(pid):
-    """Whether a process exists and is no zombie."""
-    return state(pid) not in ("Z", "X")
+    """Whether a process exists and is no zombie: its first thread may have ended before others."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return False
+    return any(state(f"{pid}/task/{thread}") not in ("Z", "X") for thread in threads)
 
 
 def wait_for(condition, otherwise, seconds=10):

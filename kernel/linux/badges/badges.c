@@ -295,12 +295,8 @@ int linux_badge_fd(struct linux_kernel *kernel, recap_badge badge, int *fd,
         *fd = own;
         return 0;
     }
-    int pidfd = (int)syscall(SYS_pidfd_open, entry->node.pid, 0);
-    if (pidfd < 0)
-        return recap_fail(error, -errno, "opening process %d", (int)entry->node.pid);
-    int got = (int)syscall(SYS_pidfd_getfd, pidfd, entry->node.fd, 0);
-    int result = got < 0 ? -errno : 0;
-    close(pidfd);
+    int got = linux_task_descriptor(entry->node.pid, entry->node.fd);
+    int result = got < 0 ? got : 0;
     if (result == -EBADF)
         return recap_refuse(error, RECAP_FAILED, -ESTALE,
                             "descriptor %d of process %d has been closed meanwhile", entry->node.fd,

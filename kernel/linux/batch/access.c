@@ -36,7 +36,7 @@ int linux_access_read(struct linux_pd *pd, uint64_t address, void *bytes, size_t
     for (size_t done = 0; done < length;) {
         struct iovec local = {(char *)bytes + done, length - done};
         struct iovec remote = {(void *)(address + done), length - done};
-        ssize_t part = process_vm_readv(pd->pid, &local, 1, &remote, 1, 0);
+        ssize_t part = process_vm_readv(pd->task, &local, 1, &remote, 1, 0);
         if (part < 0 && by_file(pd))
             part =
                 pread(pd->foothold->memory, local.iov_base, local.iov_len, (off_t)(address + done));
@@ -53,7 +53,7 @@ int linux_access_write(struct linux_pd *pd, uint64_t address, const void *bytes,
     for (size_t done = 0; done < length;) {
         struct iovec local = {(char *)bytes + done, length - done};
         struct iovec remote = {(void *)(address + done), length - done};
-        ssize_t part = process_vm_writev(pd->pid, &local, 1, &remote, 1, 0);
+        ssize_t part = process_vm_writev(pd->task, &local, 1, &remote, 1, 0);
         if (part < 0 && by_file(pd))
             part = pwrite(pd->foothold->memory, local.iov_base, local.iov_len,
                           (off_t)(address + done));
@@ -74,11 +74,11 @@ int linux_access_poke(struct linux_pd *pd, uint64_t address, const void *bytes, 
         uint64_t word;
         size_t part = length - done < sizeof word ? length - done : sizeof word;
         errno = 0;
-        word = (uint64_t)ptrace(PTRACE_PEEKDATA, pd->pid, address + done, 0);
+        word = (uint64_t)ptrace(PTRACE_PEEKDATA, pd->task, address + done, 0);
         if (errno != 0)
             return lost(pd, -1, "reading", address + done, error);
         memcpy(&word, (const char *)bytes + done, part);
-        if (ptrace(PTRACE_POKEDATA, pd->pid, address + done, word) != 0)
+        if (ptrace(PTRACE_POKEDATA, pd->task, address + done, word) != 0)
             return lost(pd, -1, "writing", address + done, error);
         done += part;
     }

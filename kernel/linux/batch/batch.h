@@ -60,6 +60,9 @@ void *linux_batch_mirror(const struct linux_batch *batch, uint64_t address);
 /* Copies the memory of batches of one process into the target, or back. */
 int linux_batch_transfer(struct linux_batch *const *batches, size_t count, bool write,
                          struct recap_error *error);
+/* Who the thread is that runs it, to itself: by the number of its process it could not read its own
+ * memory when the first thread has ended. */
+uint64_t linux_batch_own_id(const struct linux_batch *batch);
 /* Runs a batch of the leader, or of any thread of a created process: it reads the entries itself.
  */
 int linux_batch_run_entries(struct linux_batch *batch, struct recap_error *error);

@@ -146,6 +146,11 @@ bool linux_stop_all_ended(const struct linux_pd *pd);
 /* Waits for a stop, or for the end to be reported: true for a stop. */
 bool linux_stop_or_end(const struct linux_pd *pd, pid_t tid, int64_t deadline);
 
+/* --- suspend.c -------------------------------------------------------------------------------- */
+
+/* Forgets a thread that has ended. */
+void linux_stop_forget(struct linux_pd *pd, size_t thread);
+
 /* --- stop.c: running stubs, and letting go ---------------------------------------------------- */
 
 /* Lets go of all threads, which go on with what they were set to, and forgets them. */
@@ -224,6 +229,9 @@ int linux_foothold_move(struct linux_pd *pd, uint64_t address, uint64_t size,
 /* The lowest stretch of memory that ends above `from` and is the foothold's, not the process's;
  * false: there is none. What a listing of the process's memory leaves out. */
 bool linux_foothold_takes(const struct linux_pd *pd, uint64_t from, uint64_t *start, uint64_t *end);
+
+/* Has the first of several threads exit with that code. What acts inside goes on in the second. */
+int linux_foothold_end_first(struct linux_pd *pd, int code, struct recap_error *error);
 
 /* Unmaps what the foothold has left in a created process, by its own code: the last step before its
  * threads are set to the registers that they start with. */

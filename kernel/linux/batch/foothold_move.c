@@ -130,6 +130,34 @@ static int find_syscall(struct linux_pd *pd, uint64_t *address, struct recap_err
                               pd->pid);
 }
 
+int linux_foothold_end_first(struct linux_pd *pd, int code, struct recap_error *error)
+{
+    struct linux_stopped stopped = {.stop = LINUX_STOP_TRAP};
+    struct user_regs_struct r = pd->foothold->template;
+    pid_t tid = pd->threads[0].tid;
+    uint64_t instruction;
+    int result = find_syscall(pd, &instruction, error);
+    if (result < 0)
+        return result;
+    r.rip = instruction;
+    r.rax = SYS_exit;
+    r.rdi = (uint64_t)code;
+    if (ptrace(PTRACE_SETREGS, tid, 0, &r) != 0)
+        return recap_fail(error, -errno, "ending thread %d", tid);
+    /* At its end it stops once more. */
+    while (linux_stop_is_one(&stopped) && ptrace(PTRACE_CONT, tid, 0, 0) == 0)
+        linux_stop_wait(pd, tid, 0, &stopped);
+    if (stopped.stop != LINUX_STOP_GONE)
+        return linux_stop_is_one(&stopped) ? recap_fail(error, -errno, "ending thread %d", tid)
+                                           : linux_stop_say(pd, tid, &stopped, error);
+    linux_stop_forget(pd, 0);
+    result = linux_task_find(pd);
+    if (result == 0 && pd->task != pd->threads[0].tid)
+        result = -EIO;
+    return result ? recap_fail(error, result, "ending thread %d", tid)
+                  : linux_foothold_settle(pd, error);
+}
+
 int linux_foothold_vanish(struct linux_pd *pd, struct recap_error *error)
 {
     struct linux_foothold *foothold = pd->foothold;

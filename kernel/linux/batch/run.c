@@ -34,6 +34,11 @@ struct linux_entry *linux_sequence_call(struct linux_sequence *sequence, long nu
     return entry;
 }
 
+uint64_t linux_batch_own_id(const struct linux_batch *batch)
+{
+    return (uint64_t)batch->pd->threads[batch->thread].vtid;
+}
+
 void linux_sequence_copy(struct linux_sequence *sequence, uint64_t from, size_t size,
                          const uint64_t *to, size_t count)
 {
@@ -50,7 +55,7 @@ void linux_sequence_copy(struct linux_sequence *sequence, uint64_t from, size_t 
             local[part + i] = (struct iovec){(void *)from, size};
         }
         linux_sequence_call(sequence, SYS_process_vm_readv,
-                            (const uint64_t[6]){(uint64_t)batch->pd->vpid, iov, part,
+                            (const uint64_t[6]){linux_batch_own_id(batch), iov, part,
                                                 iov + part * sizeof *local, part, 0},
                             NULL);
         to += part;
@@ -86,8 +91,8 @@ static int transfer_chunks(struct linux_pd *pd, struct linux_chunk *const *chunk
         remote[i] = (struct iovec){(void *)chunks[i]->address, chunks[i]->used};
         wanted += (ssize_t)chunks[i]->used;
     }
-    ssize_t done = write ? process_vm_writev(pd->pid, local, count, remote, count, 0)
-                         : process_vm_readv(pd->pid, local, count, remote, count, 0);
+    ssize_t done = write ? process_vm_writev(pd->task, local, count, remote, count, 0)
+                         : process_vm_readv(pd->task, local, count, remote, count, 0);
     int code = 0;
     for (size_t i = 0; done != wanted && code == 0 && i < count; i++)
         code = transfer_chunk(pd, chunks[i], write, error);

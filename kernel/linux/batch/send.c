@@ -94,7 +94,7 @@ static void distribute(struct linux_sequence *sequence)
         }
         linux_sequence_call(
             sequence, SYS_process_vm_readv,
-            CALL((uint64_t)batch->pd->vpid, iov, pairs, iov + part * sizeof *local, pairs), NULL);
+            CALL(linux_batch_own_id(batch), iov, pairs, iov + part * sizeof *local, pairs), NULL);
         done += part;
     }
 }
@@ -184,9 +184,9 @@ int linux_sending_send(struct linux_batch *batch, struct linux_sending *sending,
                                       "prlimit --nofile");
         return (int)number;
     }
-    int socket = (int)syscall(SYS_pidfd_getfd, pd->pidfd, (int)number, 0);
+    int socket = linux_task_descriptor(pd->task, (int)number);
     if (socket < 0)
-        return recap_fail(error, -errno, "reaching descriptor %d of process %d", (int)number,
+        return recap_fail(error, socket, "reaching descriptor %d of process %d", (int)number,
                           pd->pid);
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     socklen_t length = sizeof name;

@@ -16,6 +16,7 @@
 
 /* Threads that were made while others were being stopped are stopped in a further round. */
 #define MOST_ROUNDS 1000
+#define MOST_ATTEMPTS 200
 #define OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT)
 /* A created process ends with us, and the threads that it makes are ours from their start. */
 #define OPTIONS_CREATED (OPTIONS | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL)
@@ -49,11 +50,7 @@ static int explain(struct linux_pd *pd, pid_t tid, int code, struct recap_error 
         return linux_held_traced(pd, tracer, error);
     const char *state = linux_procfs_field(status, "State");
     if (state && (*state == 'Z' || *state == 'X')) {
-        if (linux_stop_all_ended(pd))
-            return recap_refuse(error, RECAP_FAILED, -ESRCH, "process %d has ended", pd->pid);
-        return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                            "the main thread of process %d has ended and left others behind",
-                            pd->pid);
+        return -ECHILD;
     }
     if (linux_held_by_kernel(pd))
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
@@ -99,7 +96,7 @@ static struct linux_thread *add_thread(struct linux_pd *pd, pid_t tid)
     return thread;
 }
 
-static void drop_thread(struct linux_pd *pd, size_t index)
+void linux_stop_forget(struct linux_pd *pd, size_t index)
 {
     free(pd->threads[index].home);
     pd->thread_count--;
@@ -116,9 +113,9 @@ static int seize(struct linux_pd *pd, pid_t tid, struct recap_error *error)
         return recap_fail(error, -ENOMEM, "stopping process %d", pd->pid);
     if (ptrace(PTRACE_SEIZE, tid, 0, pd->created ? OPTIONS_CREATED : OPTIONS) != 0) {
         int code = -errno;
-        drop_thread(pd, pd->thread_count - 1);
+        linux_stop_forget(pd, pd->thread_count - 1);
         /* The first one stands for the process. */
-        if (tid != pd->pid && has_ended(pd, tid))
+        if (tid != pd->task && has_ended(pd, tid))
             return 0;
         return explain(pd, tid, code, error);
     }
@@ -146,7 +143,7 @@ static int seize_all(struct linux_pd *pd, DIR *tasks, struct recap_error *error)
     int code = pd->created ? 0 : look_at_all(pd, tasks, error);
     struct dirent *entry;
     if (code == 0 && pd->thread_count == 0)
-        code = seize(pd, pd->pid, error);
+        code = seize(pd, pd->task, error);
     rewinddir(tasks);
     while (code == 0 && (entry = readdir(tasks))) {
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
@@ -257,6 +254,7 @@ static bool stub_in_use(const struct linux_pd *pd)
     return false;
 }
 
+/* -ECHILD: pd->task has ended, and maybe not the others. */
 static int stop_all(struct linux_pd *pd, struct recap_error *error)
 {
     int tasks_fd = openat(pd->proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -264,7 +262,7 @@ static int stop_all(struct linux_pd *pd, struct recap_error *error)
     if (!tasks) {
         if (tasks_fd >= 0)
             close(tasks_fd);
-        return explain(pd, pd->pid, -ESRCH, error);
+        return explain(pd, pd->task, -ESRCH, error);
     }
     linux_waits_forget(pd);
     size_t waited = 0;
@@ -280,10 +278,8 @@ static int stop_all(struct linux_pd *pd, struct recap_error *error)
         while (code == 0 && waited < pd->thread_count) {
             code = await(pd, &pd->threads[waited], deadline, error);
             if (code == -ECHILD && waited > 0) {
-                drop_thread(pd, waited);
+                linux_stop_forget(pd, waited);
                 code = 0;
-            } else if (code == -ECHILD) {
-                code = recap_fail(error, -ESRCH, "process %d ended", pd->pid);
             } else if (code == 0) {
                 waited++;
             }
@@ -301,7 +297,15 @@ int linux_suspend(struct recap_pd *base, struct recap_error *error)
     if (pd->suspended)
         return 0;
     for (int attempt = 0;; attempt++) {
-        int code = stop_all(pd, error);
+        int code = linux_task_find(pd);
+        if (code == 0)
+            code = stop_all(pd, error);
+        if (code == -ECHILD && attempt < MOST_ATTEMPTS) {
+            let_go(pd);
+            continue;
+        }
+        if (code == -ECHILD || code == -ESRCH)
+            code = recap_refuse(error, RECAP_FAILED, -ESRCH, "process %d has ended", pd->pid);
         if (code == 0)
             code = read_own_ids(pd, error);
         if (code == 0)
@@ -315,9 +319,9 @@ int linux_suspend(struct recap_pd *base, struct recap_error *error)
         if (!stub_in_use(pd))
             break;
         let_go(pd);
-        if (attempt == 200 && linux_held_frozen(pd, pd->pid, error))
+        if (attempt == MOST_ATTEMPTS && linux_held_frozen(pd, pd->task, error))
             return -EBUSY;
-        if (attempt == 200)
+        if (attempt == MOST_ATTEMPTS)
             return recap_fail(error, -EBUSY,
                               "process %d still finishes what an earlier recap began", pd->pid);
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);

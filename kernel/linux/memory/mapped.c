@@ -149,11 +149,8 @@ static int is_it(const struct linux_mapped *mapped, int fd)
  * could tell that somebody else has it, so nothing may move that. */
 static int borrow(const struct linux_mapped *mapped, int *fd)
 {
-    int pidfd = (int)syscall(SYS_pidfd_open, mapped->home.pid, 0);
-    int got = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, mapped->home.fd, 0);
-    int result = got < 0 ? -errno : is_it(mapped, got);
-    if (pidfd >= 0)
-        close(pidfd);
+    int got = linux_task_descriptor(mapped->home.pid, mapped->home.fd);
+    int result = got < 0 ? got : is_it(mapped, got);
     int flags = result == 0 ? fcntl(got, F_GETFL) : 0;
     if (flags & O_PATH || (flags & O_ACCMODE) == O_WRONLY)
         result = -EBUSY;

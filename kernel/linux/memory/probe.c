@@ -148,7 +148,7 @@ static int probe_shared(struct linux_pd *pd, struct linux_mapped *mapped, struct
     qsort(mapped->pieces, mapped->piece_count, sizeof *mapped->pieces, by_offset);
     for (size_t i = 0; result == 0 && i < mapped->piece_count; i++) {
         const struct linux_mapped_piece *piece = &mapped->pieces[i];
-        if (piece->pid != pd->pid)
+        if (piece->pid != pd->task)
             continue;
         result = look_into(pd, mapped, piece, from, error);
         if (piece->offset + piece->length > from)

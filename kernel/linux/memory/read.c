@@ -126,7 +126,7 @@ static int take_runs(struct reading *reading, const struct linux_mapping *mappin
 static int enter_object(struct reading *reading, const struct linux_mapping *mapping,
                         struct recap_region *region)
 {
-    const struct linux_mapped_piece piece = {.pid = reading->pd->pid,
+    const struct linux_mapped_piece piece = {.pid = reading->pd->task,
                                              .start = mapping->start,
                                              .length = mapping->end - mapping->start,
                                              .offset = mapping->offset,
@@ -315,8 +315,8 @@ static int transfer(struct recap_pd *pd, uint64_t address, void *buffer, size_t 
         const struct iovec theirs = {(void *)(uintptr_t)(address + done), size - done};
         ssize_t moved = -1;
         if (mem < 0)
-            moved = write ? process_vm_writev(p->pid, &ours, 1, &theirs, 1, 0)
-                          : process_vm_readv(p->pid, &ours, 1, &theirs, 1, 0);
+            moved = write ? process_vm_writev(p->task, &ours, 1, &theirs, 1, 0)
+                          : process_vm_readv(p->task, &ours, 1, &theirs, 1, 0);
         if (moved <= 0 && mem < 0)
             mem = openat(p->proc, "mem", (write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
         if (moved <= 0 && mem >= 0)

@@ -110,9 +110,9 @@ static int take(struct linux_pd *pd, const int numbers[2], int ends[2], struct r
 {
     int taken[2];
     for (int i = 0; i < 2; i++) {
-        taken[i] = (int)syscall(SYS_pidfd_getfd, pd->pidfd, numbers[i], 0);
+        taken[i] = linux_task_descriptor(pd->task, numbers[i]);
         if (taken[i] < 0) {
-            int result = recap_fail(error, -errno, "taking a pair of Unix sockets");
+            int result = recap_fail(error, taken[i], "taking a pair of Unix sockets");
             if (i)
                 close(taken[0]);
             return result;

@@ -111,6 +111,8 @@ int linux_attributes(struct recap_pd *base, struct recap_graph *graph, struct re
     /* Whom it traces only it knows, and a child may have come since the look. */
     if (result == 0 && pd->has_relatives)
         result = linux_relatives_say(pd, error);
+    if (result == 0)
+        result = linux_first_ended_record(pd, graph->arena, state, error);
     if (result < 0)
         return result;
     image->id = (uint64_t)pd->vpid;
@@ -120,6 +122,8 @@ int linux_attributes(struct recap_pd *base, struct recap_graph *graph, struct re
     if (image->thread_count) {
         linux_processor_record(&image->threads[0], graph->arena, state);
         image->name = recap_text_or_null(image->threads[0].state, "name");
+        if (linux_first_ended(state))
+            image->name = recap_text_or_null(recap_member(state, "first_thread"), "name");
     }
     if (recap_arena_failed(graph->arena))
         return recap_fail(error, -ENOMEM, "reading the attributes of process %d", pd->pid);

@@ -55,12 +55,10 @@ static int examine_status(struct linux_examine *examine, const char *status)
     struct recap_refusals *refusals = examine->refusals;
     struct recap_error why;
     const struct linux_pd *pd = examine->pd;
-    const char *state = linux_procfs_field(status, "State");
     if (linux_held_by_kernel(pd))
         return recap_refusals_say(refusals, NULL, "process %d is a thread of the kernel", pd->pid);
     /* One that ends gives its memory back first. */
-    bool first_ended = state && (*state == 'Z' || *state == 'X');
-    if (!linux_procfs_field(status, "VmSize") && (!first_ended || linux_stop_all_ended(pd)))
+    if (!linux_procfs_field(status, "VmSize"))
         return recap_refuse(examine->error, RECAP_FAILED, -ESRCH, "process %d has ended", pd->pid);
     long tracer = linux_examine_number(status, "TracerPid");
     if (tracer && !(pd->suspended && tracer == getpid())) {
@@ -71,7 +69,7 @@ static int examine_status(struct linux_examine *examine, const char *status)
         }
         return recap_refusals_add(refusals, &why);
     }
-    if (linux_held_frozen(pd, pd->pid, &why))
+    if (linux_held_frozen(pd, pd->task, &why))
         return recap_refusals_add(refusals, &why);
     if (has_word(status, "x86_Thread_features", "shstk"))
         return recap_refusals_say(refusals, "start it with GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK",
@@ -141,12 +139,14 @@ static int examine_confinement(struct linux_examine *examine)
 int linux_examine(struct recap_pd *base, struct recap_refusals *refusals, struct recap_error *error)
 {
     struct linux_examine examine = {.pd = linux_pd(base), .refusals = refusals, .error = error};
-    if (!examine.pd->suspended)
-        linux_foothold_note(examine.pd);
     if (examine.pd->pid == getpid())
         return recap_refuse(error, RECAP_USAGE, -EINVAL, "recap cannot checkpoint itself");
     char *status;
-    int result = linux_procfs_read(examine.pd->proc, "status", &status, NULL);
+    int result = linux_task_find(examine.pd);
+    if (!examine.pd->suspended)
+        linux_foothold_note(examine.pd);
+    if (result == 0)
+        result = linux_procfs_read(examine.pd->proc, "status", &status, NULL);
     if (result == -ENOENT || result == -ESRCH)
         return recap_refuse(error, RECAP_FAILED, -ESRCH, "process %d has ended", examine.pd->pid);
     size_t before = refusals->count;

@@ -143,7 +143,7 @@ int linux_relatives_say(struct linux_pd *pd, struct recap_error *error)
 
 int linux_examine_relatives(struct linux_examine *examine)
 {
-    pid_t pid = examine->pd->pid, parent;
+    pid_t pid = examine->pd->task, parent;
     char state;
     size_t before = examine->refusals->count;
     int result = examine_children(examine);

@@ -36,7 +36,7 @@ int linux_examine_semaphores(struct linux_examine *examine)
 {
     char *text;
     pid_t pid = examine->pd->pid;
-    if (syscall(SYS_kcmp, pid, getpid(), KCMP_SYSVSEM, 0, 0) <= 0)
+    if (syscall(SYS_kcmp, examine->pd->task, getpid(), KCMP_SYSVSEM, 0, 0) <= 0)
         return 0;
     int result = linux_procfs_read(AT_FDCWD, "/proc/sysvipc/sem", &text, NULL);
     if (result < 0)

@@ -59,7 +59,7 @@ static int examine_sharing(struct linux_examine *examine, int task, pid_t tid, c
     } shared[] = {{KCMP_FILES, "a descriptor table"},
                   {KCMP_FS, "a working directory and umask"},
                   {KCMP_SYSVSEM, "a list of semaphore operations to undo"}};
-    pid_t pid = examine->pd->pid;
+    pid_t pid = examine->pd->task;
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
         if (tid != pid && differs(pid, tid, shared[i].what) && is_whole(task) &&
             is_whole(examine->pd->proc)) {
@@ -94,11 +94,7 @@ static int examine_thread(struct linux_examine *examine, int task, pid_t tid)
         return length == -ENOENT || length == -ESRCH ? 0 : (int)length;
     linux_examine_name(task, "comm", name);
     if (state_of(stat) == 'Z' || state_of(stat) == 'X')
-        return tid != pid ? 0
-                          : recap_refusals_say(refusals, NULL,
-                                               "the first thread of process %d has ended while "
-                                               "others run on",
-                                               (int)pid);
+        return 0;
     if (is_kernel_worker(stat))
         return recap_refusals_say(
             refusals, NULL, "thread %d (%s) of process %d is a worker of the kernel (io_uring)",

@@ -55,10 +55,10 @@ static int find_again(const struct linux_pd *pd, int place, const struct stat *s
     *object = 0;
     if (result < 0 || found != LINUX_FILE_UNLINKED)
         return result;
-    snprintf(live, sizeof live, "/proc/%d/%s", (int)pd->pid, places[place].link);
+    snprintf(live, sizeof live, "/proc/%d/%s", (int)pd->task, places[place].link);
     return S_ISDIR(status->st_mode)
                ? linux_removed_directory(pd->kernel, status, *path, live, object, error)
-               : linux_mapped_program(pd->kernel, pd->pid, status, link, object, error);
+               : linux_mapped_program(pd->kernel, pd->task, status, link, object, error);
 }
 
 static int record_place(const struct linux_reading *reading, int place, struct recap_value *record,

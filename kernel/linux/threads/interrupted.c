@@ -12,7 +12,7 @@
 
 /* Puts a restartable sequence that the thread was inside to its abort handler, as the kernel does
  * with every thread that was preempted. */
-static void abort_sequence(struct linux_pd *pd, struct linux_thread *thread)
+static void abort_sequence(struct linux_thread *thread)
 {
     struct __ptrace_rseq_configuration rseq;
     struct user_regs_struct *r = &thread->home->stopped;
@@ -26,11 +26,11 @@ static void abort_sequence(struct linux_pd *pd, struct linux_thread *thread)
     } sequence;
     struct iovec local = {&section, sizeof section};
     struct iovec remote = {(void *)(rseq.rseq_abi_pointer + 8), sizeof section};
-    if (process_vm_readv(pd->pid, &local, 1, &remote, 1, 0) != sizeof section || section == 0)
+    if (process_vm_readv(thread->tid, &local, 1, &remote, 1, 0) != sizeof section || section == 0)
         return;
     local = (struct iovec){&sequence, sizeof sequence};
     remote = (struct iovec){(void *)section, sizeof sequence};
-    if (process_vm_readv(pd->pid, &local, 1, &remote, 1, 0) != sizeof sequence)
+    if (process_vm_readv(thread->tid, &local, 1, &remote, 1, 0) != sizeof sequence)
         return;
     if (sequence.version == 0 && r->rip - sequence.start < sequence.length)
         r->rip = sequence.abort;
@@ -72,7 +72,7 @@ int linux_stop_read(struct linux_pd *pd, struct linux_thread *thread, struct rec
     if (code != 0)
         return code;
     if ((int64_t)r->orig_rax < 0)
-        abort_sequence(pd, thread);
+        abort_sequence(thread);
     find_way_home(home);
     return 0;
 }

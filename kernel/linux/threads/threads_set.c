@@ -20,7 +20,9 @@ static int make_threads(struct linux_pd *pd, const struct recap_pd_image *image,
         return recap_fail(error, -ENOMEM, "making threads");
     size_t count = 0;
     int result = 0;
-    for (size_t i = pd->thread_count; result == 0 && i < image->thread_count; i++) {
+    bool first_ended = linux_first_ended(image->attributes);
+    size_t first = first_ended ? 0 : pd->thread_count;
+    for (size_t i = first; result == 0 && i < image->thread_count; i++) {
         if (image->threads[i].id > INT32_MAX)
             result = recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "there is no thread %llu",
                                   (unsigned long long)image->threads[i].id);
@@ -29,6 +31,8 @@ static int make_threads(struct linux_pd *pd, const struct recap_pd_image *image,
     if (result == 0)
         result = linux_pd_add_threads(pd, ids, count, error);
     free(ids);
+    if (result == 0 && first_ended)
+        result = linux_first_ended_set(pd, image->attributes, error);
     if (result < 0)
         return result;
     for (size_t i = 0; i < image->thread_count; i++)
