@@ -185,10 +185,11 @@ static void join_control_group(const struct model *model)
 
 static void reset_signals(void)
 {
-    const struct sigaction plain = {.sa_handler = SIG_DFL};
+    /* Past the C library, which keeps two of them for itself, as ignored as they were inherited. */
+    const uint64_t plain[4] = {0};
     sigset_t blocked;
     for (int number = 1; number < NSIG; number++)
-        sigaction(number, &plain, NULL);
+        syscall(SYS_rt_sigaction, number, plain, NULL, sizeof(uint64_t));
     /* SIGTERM alone stays blocked: it waits for the end of a request. */
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGTERM);
