@@ -7,6 +7,7 @@
 #define RECAP_KERNEL_LINUX_LINUX_H
 
 #include "kernel/kernel.h"
+#include <dirent.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -100,6 +101,13 @@ int linux_procfs_read(int directory, const char *path, char **text, size_t *leng
 /* The same into a caller's buffer, for hot paths: the length (text is NUL-terminated, truncation
  * is -EOVERFLOW) or a negative errno. */
 ssize_t linux_procfs_read_into(int directory, const char *path, char *buffer, size_t size);
+/* Whether a failure says that the process or thread has ended. Any other one, as for want of a
+ * descriptor, says nothing of it: what is passed over then would be missing in the image. */
+bool linux_procfs_gone(int code);
+/* Whether it says that the caller may not look at the process (/proc mounted with hidepid). */
+bool linux_procfs_hidden(int code);
+/* The next entry of a directory, NULL at its end: 0 or a negative errno. */
+int linux_procfs_next(DIR *directory, struct dirent **entry);
 /* The target of a link below it, NUL-terminated, into `buffer`: the length or a negative errno. */
 ssize_t linux_procfs_link(int directory, const char *path, char *buffer, size_t size);
 /* The value after "NAME:\t" in a status or fdinfo text: a pointer into it, or NULL. */

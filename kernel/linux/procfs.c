@@ -80,6 +80,23 @@ ssize_t linux_procfs_read_into(int directory, const char *path, char *buffer, si
     return have;
 }
 
+bool linux_procfs_gone(int code)
+{
+    return code == -ENOENT || code == -ESRCH;
+}
+
+bool linux_procfs_hidden(int code)
+{
+    return code == -EACCES || code == -EPERM;
+}
+
+int linux_procfs_next(DIR *directory, struct dirent **entry)
+{
+    errno = 0;
+    *entry = readdir(directory);
+    return *entry ? 0 : -errno;
+}
+
 ssize_t linux_procfs_link(int directory, const char *path, char *buffer, size_t size)
 {
     ssize_t length = readlinkat(directory, path, buffer, size);

@@ -50,9 +50,11 @@ char linux_stop_state(const struct linux_pd *pd, pid_t tid)
 {
     char path[32], stat[1024];
     snprintf(path, sizeof path, "task/%d/stat", tid);
-    const char *end =
-        linux_procfs_read_into(pd->proc, path, stat, sizeof stat) < 0 ? NULL : strrchr(stat, ')');
-    return end && end[1] ? end[2] : 'X';
+    ssize_t length = linux_procfs_read_into(pd->proc, path, stat, sizeof stat);
+    if (length < 0)
+        return linux_procfs_gone((int)length) ? 'X' : '?';
+    const char *end = strrchr(stat, ')');
+    return end && end[1] ? end[2] : '?';
 }
 
 /* How long the thread has been on a processor; -1: this kernel does not count that. */

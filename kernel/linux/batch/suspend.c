@@ -128,13 +128,16 @@ static int seize(struct linux_pd *pd, pid_t tid, struct recap_error *error)
 static int look_at_all(struct linux_pd *pd, DIR *tasks, struct recap_error *error)
 {
     struct dirent *entry;
+    int code;
     rewinddir(tasks);
-    while ((entry = readdir(tasks))) {
+    while ((code = linux_procfs_next(tasks, &entry)) == 0 && entry) {
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (tid > 0 && !find_thread(pd, tid) && linux_wait_look(pd, tid) < 0)
             return recap_fail(error, -ENOMEM, "stopping process %d", pd->pid);
     }
-    return 0;
+    return code < 0 && !linux_procfs_gone(code)
+               ? recap_fail(error, code, "listing the threads of process %d", pd->pid)
+               : 0;
 }
 
 /* Seizes every thread that is not yet ours. */
@@ -145,7 +148,12 @@ static int seize_all(struct linux_pd *pd, DIR *tasks, struct recap_error *error)
     if (code == 0 && pd->thread_count == 0)
         code = seize(pd, pd->task, error);
     rewinddir(tasks);
-    while (code == 0 && (entry = readdir(tasks))) {
+    while (code == 0) {
+        int listed = linux_procfs_next(tasks, &entry);
+        if (listed < 0 && !linux_procfs_gone(listed))
+            return recap_fail(error, listed, "listing the threads of process %d", pd->pid);
+        if (!entry)
+            break;
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (tid > 0 && !find_thread(pd, tid))
             code = seize(pd, tid, error);

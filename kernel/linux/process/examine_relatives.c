@@ -14,27 +14,29 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Reads the state and the parent of a process. False when it is gone. */
-static bool read_family(pid_t pid, char *state, pid_t *parent)
+/* Reads the state and the parent of a process: 1, or 0 when it is gone. */
+static int read_family(pid_t pid, char *state, pid_t *parent)
 {
     char path[32], stat[1024];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    if (linux_procfs_read_into(AT_FDCWD, path, stat, sizeof stat) < 0)
-        return false;
+    ssize_t length = linux_procfs_read_into(AT_FDCWD, path, stat, sizeof stat);
+    if (length < 0)
+        return linux_procfs_gone((int)length) ? 0 : (int)length;
     const char *end = strrchr(stat, ')');
     int above;
     if (!end || sscanf(end + 1, " %c %d", state, &above) != 2)
-        return false;
+        return -EBADMSG;
     *parent = above;
-    return true;
+    return 1;
 }
 
 static int refuse_child(struct linux_examine *examine, pid_t child)
 {
     char state = '?', path[32], name[LINUX_NAME_ROOM];
     pid_t parent;
-    if (!read_family(child, &state, &parent))
-        return 0;
+    int result = read_family(child, &state, &parent);
+    if (result <= 0 && !linux_procfs_hidden(result))
+        return result;
     snprintf(path, sizeof path, "/proc/%d/comm", (int)child);
     linux_examine_name(AT_FDCWD, path, name);
     if (state == 'Z' || state == 'X')
@@ -55,7 +57,7 @@ static int examine_listed(struct linux_examine *examine, const char *tid)
     snprintf(path, sizeof path, "task/%s/children", tid);
     int result = linux_procfs_read(examine->pd->proc, path, &text, NULL);
     if (result < 0)
-        return result == -ENOENT || result == -ESRCH ? 0 : result;
+        return linux_procfs_gone(result) ? 0 : result;
     char *at = text;
     for (long child; result >= 0 && (child = strtol(at, &at, 10)) > 0;)
         result = refuse_child(examine, (pid_t)child);
@@ -69,11 +71,14 @@ static int examine_all_processes(struct linux_examine *examine)
     if (!directory)
         return -errno;
     int result = 0;
-    for (struct dirent *entry; result == 0 && (entry = readdir(directory));) {
+    for (struct dirent *entry;
+         result == 0 && (result = linux_procfs_next(directory, &entry)) == 0 && entry;) {
         char state;
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10), parent;
-        if (pid > 0 && read_family(pid, &state, &parent) && parent == examine->pd->pid)
-            result = refuse_child(examine, pid);
+        result = pid > 0 ? read_family(pid, &state, &parent) : 0;
+        if (result > 0)
+            result = parent == examine->pd->pid ? refuse_child(examine, pid) : 0;
+        result = linux_procfs_hidden(result) ? 0 : result;
     }
     closedir(directory);
     return result;
@@ -91,11 +96,13 @@ static int examine_children(struct linux_examine *examine)
     }
     int result = 0;
     bool listed = false;
-    for (struct dirent *entry; result >= 0 && (entry = readdir(tasks));)
+    for (struct dirent *entry;
+         result >= 0 && (result = linux_procfs_next(tasks, &entry)) == 0 && entry;)
         if (isdigit((unsigned char)entry->d_name[0])) {
             result = examine_listed(examine, entry->d_name);
             listed |= result == 1;
         }
+    result = linux_procfs_gone(result) ? 0 : result;
     closedir(tasks);
     return result < 0 || listed ? (result < 0 ? result : 0) : examine_all_processes(examine);
 }
@@ -151,8 +158,9 @@ int linux_examine_relatives(struct linux_examine *examine)
         result = linux_examine_tracing(examine, false);
     if (result == 0)
         result = examine_session(examine);
-    if (result < 0 || !read_family(pid, &state, &parent) || parent <= 0)
-        return result;
+    int family = result < 0 ? 0 : read_family(pid, &state, &parent);
+    if (family <= 0 || parent <= 0)
+        return result < 0 ? result : family;
     /* Two that have none share none. */
     if (state == 'Z' || state == 'X')
         return 0;

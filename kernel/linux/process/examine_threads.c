@@ -91,7 +91,7 @@ static int examine_thread(struct linux_examine *examine, int task, pid_t tid)
     pid_t pid = examine->pd->pid;
     ssize_t length = linux_procfs_read_into(task, "stat", stat, sizeof stat);
     if (length < 0)
-        return length == -ENOENT || length == -ESRCH ? 0 : (int)length;
+        return linux_procfs_gone((int)length) ? 0 : (int)length;
     linux_examine_name(task, "comm", name);
     if (state_of(stat) == 'Z' || state_of(stat) == 'X')
         return 0;
@@ -101,7 +101,7 @@ static int examine_thread(struct linux_examine *examine, int task, pid_t tid)
             (int)tid, name, (int)pid);
     length = linux_procfs_read_into(task, "status", status, sizeof status);
     if (length < 0)
-        return length == -ENOENT || length == -ESRCH ? 0 : (int)length;
+        return linux_procfs_gone((int)length) ? 0 : (int)length;
     if (tid == pid) {
         int result = examine_tags(examine, status);
         if (result < 0)
@@ -138,15 +138,18 @@ int linux_examine_threads(struct linux_examine *examine)
         return code;
     }
     int result = 0;
-    for (struct dirent *entry; result == 0 && (entry = readdir(tasks));) {
+    for (struct dirent *entry;
+         result == 0 && (result = linux_procfs_next(tasks, &entry)) == 0 && entry;) {
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
         int task = openat(fd, entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (task < 0)
-            continue; /* it has ended meanwhile */
+        if (task < 0) {
+            result = linux_procfs_gone(-errno) ? 0 : -errno;
+            continue;
+        }
         result = examine_thread(examine, task, (pid_t)strtol(entry->d_name, NULL, 10));
         close(task);
     }
     closedir(tasks);
-    return result;
+    return linux_procfs_gone(result) ? 0 : result;
 }

@@ -15,8 +15,9 @@ static int examine_traced(struct linux_examine *examine, int proc, const char *p
 {
     char path[300], status[8192], name[LINUX_NAME_ROOM];
     snprintf(path, sizeof path, "%s/task/%s/status", pid, tid);
-    if (linux_procfs_read_into(proc, path, status, sizeof status) < 0)
-        return 0;
+    ssize_t length = linux_procfs_read_into(proc, path, status, sizeof status);
+    if (length < 0)
+        return linux_procfs_gone((int)length) ? 0 : (int)length;
     long tracer = linux_examine_number(status, "TracerPid");
     snprintf(path, sizeof path, "task/%ld", tracer);
     if (!tracer || faccessat(examine->pd->proc, path, F_OK, 0) < 0)
@@ -48,21 +49,26 @@ int linux_examine_tracing(struct linux_examine *examine, bool surely)
     if (!directory)
         return -errno;
     int result = 0;
-    for (struct dirent *entry; result >= 0 && (entry = readdir(directory));) {
+    for (struct dirent *entry;
+         result >= 0 && (result = linux_procfs_next(directory, &entry)) == 0 && entry;) {
         char path[300];
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
         snprintf(path, sizeof path, "%s/task", entry->d_name);
         int fd = openat(dirfd(directory), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
-        for (struct dirent *task; tasks && result == 0 && (task = readdir(tasks));)
+        result = tasks ? 0 : -errno;
+        for (struct dirent *task;
+             result == 0 && (result = linux_procfs_next(tasks, &task)) == 0 && task;)
             if (isdigit((unsigned char)task->d_name[0]))
                 result = examine_traced(examine, dirfd(directory), entry->d_name, task->d_name);
         if (tasks)
             closedir(tasks);
         else if (fd >= 0)
             close(fd);
-        result = result > 0 ? 0 : result; /* one thread is enough of a process */
+        /* One thread is enough of a process; it may have ended, or be nobody of ours. */
+        if (result > 0 || linux_procfs_gone(result) || linux_procfs_hidden(result))
+            result = 0;
     }
     closedir(directory);
     return result;
