@@ -58,27 +58,27 @@ static struct model look_at(pid_t pid, const struct core_identity *identity)
  * second value is what a process has that is of no special kind, for a client of which nothing is
  * known; what depends on the machine stays as it is. */
 static const struct {
-    int resource;
     const char *name;
-    bool of_machine;
     struct rlimit plain;
+    int resource;
+    bool of_machine;
 } limits[] = {
-    {RLIMIT_CPU, "Max cpu time", false, {RLIM_INFINITY, RLIM_INFINITY}},
-    {RLIMIT_FSIZE, "Max file size", false, {RLIM_INFINITY, RLIM_INFINITY}},
-    {RLIMIT_DATA, "Max data size", false, {RLIM_INFINITY, RLIM_INFINITY}},
-    {RLIMIT_STACK, "Max stack size", false, {8 << 20, RLIM_INFINITY}},
-    {RLIMIT_CORE, "Max core file size", false, {0, RLIM_INFINITY}},
-    {RLIMIT_RSS, "Max resident set", false, {RLIM_INFINITY, RLIM_INFINITY}},
-    {RLIMIT_NPROC, "Max processes", true, {0, 0}},
-    {RLIMIT_NOFILE, "Max open files", false, {1024, 4096}},
-    {RLIMIT_MEMLOCK, "Max locked memory", false, {8 << 20, 8 << 20}},
-    {RLIMIT_AS, "Max address space", false, {RLIM_INFINITY, RLIM_INFINITY}},
-    {RLIMIT_LOCKS, "Max file locks", false, {RLIM_INFINITY, RLIM_INFINITY}},
-    {RLIMIT_SIGPENDING, "Max pending signals", true, {0, 0}},
-    {RLIMIT_MSGQUEUE, "Max msgqueue size", false, {819200, 819200}},
-    {RLIMIT_NICE, "Max nice priority", false, {0, 0}},
-    {RLIMIT_RTPRIO, "Max realtime priority", false, {0, 0}},
-    {RLIMIT_RTTIME, "Max realtime timeout", false, {RLIM_INFINITY, RLIM_INFINITY}},
+    {"Max cpu time", {RLIM_INFINITY, RLIM_INFINITY}, RLIMIT_CPU, false},
+    {"Max file size", {RLIM_INFINITY, RLIM_INFINITY}, RLIMIT_FSIZE, false},
+    {"Max data size", {RLIM_INFINITY, RLIM_INFINITY}, RLIMIT_DATA, false},
+    {"Max stack size", {8 << 20, RLIM_INFINITY}, RLIMIT_STACK, false},
+    {"Max core file size", {0, RLIM_INFINITY}, RLIMIT_CORE, false},
+    {"Max resident set", {RLIM_INFINITY, RLIM_INFINITY}, RLIMIT_RSS, false},
+    {"Max processes", {0, 0}, RLIMIT_NPROC, true},
+    {"Max open files", {1024, 4096}, RLIMIT_NOFILE, false},
+    {"Max locked memory", {8 << 20, 8 << 20}, RLIMIT_MEMLOCK, false},
+    {"Max address space", {RLIM_INFINITY, RLIM_INFINITY}, RLIMIT_AS, false},
+    {"Max file locks", {RLIM_INFINITY, RLIM_INFINITY}, RLIMIT_LOCKS, false},
+    {"Max pending signals", {0, 0}, RLIMIT_SIGPENDING, true},
+    {"Max msgqueue size", {819200, 819200}, RLIMIT_MSGQUEUE, false},
+    {"Max nice priority", {0, 0}, RLIMIT_NICE, false},
+    {"Max realtime priority", {0, 0}, RLIMIT_RTPRIO, false},
+    {"Max realtime timeout", {RLIM_INFINITY, RLIM_INFINITY}, RLIMIT_RTTIME, false},
 };
 
 /* Only root may raise one; what anybody else may have is the least of both. */

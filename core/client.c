@@ -383,7 +383,7 @@ int core_client_serve(const struct core_client *client)
         set_address_space(0, address_space() + (rlim_t)client->memory * 2 + OWN_MEMORY);
     for (int speaker = first_speaker(client); result == 0; speaker = -1) {
         result = serve_speaker(client, &limits, &listening, speaker);
-        if (result == 0 || result != -EOWNERDEAD || !client->confined)
+        if (result != -EOWNERDEAD || !client->confined)
             break;
         result = 0;
     }

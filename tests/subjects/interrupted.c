@@ -198,7 +198,9 @@ static void fill_in(struct attempt *attempt, char *code)
     attempt->code = code;
     code[0] = (char)0xb8;
     memcpy(code + 1, &number, sizeof number);
-    memcpy(code + 5, "\xcd\x80\xc3", 3);
+    code[5] = (char)0xcd;
+    code[6] = (char)0x80;
+    code[7] = (char)0xc3;
     attempt->call->build(attempt);
 }
 

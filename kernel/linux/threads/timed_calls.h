@@ -34,12 +34,12 @@ enum linux_timeout_form {
 };
 
 struct linux_timed_call {
-    long number[2];      /* by the way in; -1: there is none */
-    uint8_t argument[2]; /* of the timeout, or of the socket's descriptor */
+    long number[2]; /* by the way in; -1: there is none */
     enum linux_timeout_form form[2];
     enum linux_timeout_keeper keeper;
-    uint8_t left;      /* the argument that points to where a sleep says what is left; 0: none */
-    bool written_back; /* the kernel writes what is left over the timeout, where it may */
+    uint8_t argument[2]; /* of the timeout, or of the socket's descriptor */
+    uint8_t left;        /* the argument that points to where a sleep says what is left; 0: none */
+    bool written_back;   /* the kernel writes what is left over the timeout, where it may */
 };
 
 /* The call of that number with these arguments, if it may wait until a timeout. */
