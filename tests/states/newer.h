@@ -6,6 +6,7 @@
 #include "kernel/linux/abi.h"
 
 #include <asm/prctl.h>
+#include <linux/ioprio.h>
 #include <linux/prctl.h>
 
 #ifndef PR_MDWE_REFUSE_EXEC_GAIN
@@ -21,6 +22,12 @@
 #define ARCH_ENABLE_TAGGED_ADDR 0x4002
 #define ARCH_GET_MAX_TAG_BITS 0x4003
 #define ARCH_FORCE_TAGGED_SVA 0x4004
+#endif
+
+/* Linux 6.5: hints in the priority of input and output. Later headers of Debian 12 have them. */
+#ifndef IOPRIO_HINT_SHIFT
+#define IOPRIO_HINT_SHIFT 3
+#define IOPRIO_HINT_DEV_DURATION_LIMIT_1 1
 #endif
 
 /* Linux 6.6: shadow stacks. */

@@ -203,6 +203,18 @@ static void read_file(struct held *held, char text[STATE_TEXT])
     state_say_file(text, file_of(held, path));
 }
 
+/* The kernel takes such numbers of users ten times in a second, all users' together. */
+static int write_rationed(struct held *held)
+{
+    const struct timespec between = {.tv_nsec = 30000000};
+    int result = write_number(held);
+    for (int tries = 200; tries && result < 0 && errno == EAGAIN; tries--) {
+        nanosleep(&between, NULL);
+        result = write_number(held);
+    }
+    return result;
+}
+
 /* --- directories, and what each new file has ----------------------------------------------------
  */
 
@@ -506,7 +518,7 @@ static const struct state states[] = {
      .numbers = {4711},
      .limit = "the audit session"},
     {.name = "self:autogroup",
-     .set = write_number,
+     .set = write_rationed,
      .read = read_file,
      .numbers = {7},
      .limit = "the autogroup's nice value"},

@@ -25,6 +25,21 @@ static bool leads_to(const char *path, const struct stat *status)
            found.st_ino == status->st_ino;
 }
 
+/* Whether this caller may not follow the path, which so says nothing of what is there. */
+static bool kept_from(const char *path)
+{
+    struct stat found;
+    return lstat(path, &found) < 0 && errno == EACCES;
+}
+
+static int refuse_kept_from(const char *path, struct recap_error *error)
+{
+    recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                 "%s: a folder on the way to it may not be searched by user %ld", path,
+                 (long)geteuid());
+    return recap_error_remedy(error, "run recap as root, or as a user who may search it");
+}
+
 /* Another name of the same file in the directory that its removed name was in: programs that put
  * a file in place by link and unlink leave one there. -EBUSY: that cannot be looked up unseen. */
 static int find_sibling(struct linux_kernel *kernel, const char *path, const struct stat *status,
@@ -68,6 +83,8 @@ int linux_file_locate(struct linux_kernel *kernel, const char *link, const struc
         return recap_fail(error, -ENOMEM, "locating %s", link);
     if (removed)
         former[length - tail] = '\0';
+    if (kept_from(former))
+        return refuse_kept_from(former, error);
     /* What the kernel makes up it also calls removed when its own names change; one that is gone
      * was never content that could be kept. */
     if (linux_virtual_device(status->st_dev)) {

@@ -73,7 +73,8 @@ static int record_place(const struct linux_reading *reading, int place, struct r
     if (result < 0)
         return recap_fail(error, result, "looking at %s of process %d", places[place].what,
                           reading->pd->pid);
-    if (!leads_there(link, &status))
+    /* One that was just made stands where we do, which need not be where a path leads. */
+    if (!reading->pd->created && !leads_there(link, &status))
         result = find_again(reading->pd, place, &status, &path, &object, arena, error);
     if (result < 0)
         return result;
