@@ -215,6 +215,9 @@ void linux_batch_chain(struct linux_batch *batch, size_t from, size_t to, int ar
  * the descriptor within the batch. The target's copies are closed at the end of the batch. */
 size_t linux_batch_send_fd(struct linux_batch *batch, int fd);
 void linux_batch_use_fd(struct linux_batch *batch, size_t token, size_t call, int argument);
+/* Says that the calls change nothing, so that they may be made twice. Those of many threads then go
+ * faster: most have the same results as those of the first thread, if that has the same batch. */
+void linux_batch_only_asks(struct linux_batch *batch);
 /* Runs all calls in order; a failing call does not stop the others. */
 int linux_batch_run(struct linux_batch *batch, struct recap_error *error);
 /* Runs batches of different threads of one PD at the same time: all are started, then all are

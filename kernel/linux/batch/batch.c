@@ -156,6 +156,12 @@ size_t linux_batch_append(struct linux_batch *batch, long number, const uint64_t
     return batch->call_count++;
 }
 
+void linux_batch_only_asks(struct linux_batch *batch)
+{
+    if (batch)
+        batch->only_asks = true;
+}
+
 void linux_batch_chain(struct linux_batch *batch, size_t from, size_t to, int argument)
 {
     if (!batch || batch->error.code != 0)

@@ -42,6 +42,8 @@ struct linux_use {
 struct linux_batch {
     struct linux_pd *pd;
     size_t thread;
+    bool only_asks;
+    bool differs;             /* was told otherwise than the leader */
     struct recap_error error; /* the first that happened while it was built */
     struct linux_chunk *chunks;
     size_t chunk_count, chunk_room;

@@ -72,7 +72,7 @@ struct linux_foothold {
 /* --- stub.c: machine code --------------------------------------------------------------------- */
 
 struct linux_stub {
-    uint8_t bytes[1024];
+    uint8_t bytes[2048];
     size_t length;
     size_t loop; /* offsets */
     size_t tail;
@@ -95,6 +95,12 @@ struct linux_stub_call {
 };
 void linux_stub_other(struct linux_stub *stub, const struct linux_thread *thread, pid_t vpid,
                       int signal, const struct linux_stub_call *calls, size_t count);
+/* The same for up to LINUX_STUB_ALIKE calls whose results are known beforehand, and fit: the one
+ * result is 0 if they all came so. */
+#define LINUX_STUB_ALIKE 16
+void linux_stub_alike(struct linux_stub *stub, const struct linux_thread *thread, pid_t vpid,
+                      int signal, const struct linux_stub_call *calls, const int32_t *expected,
+                      size_t count);
 /* Result `index` of such calls. */
 uint64_t linux_stub_result(const struct user_regs_struct *registers, size_t index);
 

@@ -3,6 +3,9 @@
  * A thread other than the leader makes a few calls at a time, as constants in code: it never reads
  * memory that the leader might have unmapped. As many of their stubs as fit lie in the padding side
  * by side, so that one thread runs while the next is prepared and the one before is set back.
+ *
+ * What only asks is asked of a thread all at once, with what the leader was told as constants: the
+ * thread says whether it was told the same. One that was not is asked again, call by call.
  */
 #include "kernel/linux/batch/batch.h"
 
@@ -16,11 +19,13 @@ struct lane {
     struct linux_batch *batch;
     size_t place, end;   /* in the padding */
     size_t first, count; /* calls */
+    bool alike;          /* the one result says whether they came as the leader's */
 };
 
 struct lanes {
     struct linux_pd *pd;
-    struct lane ring[LANES]; /* in the order of their start */
+    const struct linux_batch *leader; /* its batch, which was run; NULL: none that could be alike */
+    struct lane ring[LANES];          /* in the order of their start */
     size_t oldest, used;
 };
 
@@ -56,7 +61,14 @@ static int finish_oldest(struct lanes *lanes, struct recap_error *error)
     int64_t results[LINUX_STUB_CALLS];
     lanes->oldest = (lanes->oldest + 1) % LANES;
     lanes->used--;
-    int code = linux_foothold_finish(lanes->pd, batch->thread, lane->count, results, error);
+    int code = linux_foothold_finish(lanes->pd, batch->thread, lane->alike ? 1 : lane->count,
+                                     results, error);
+    if (lane->alike) {
+        batch->differs = code == 0 && results[0] != 0;
+        for (size_t i = 0; code == 0 && !batch->differs && i < batch->call_count; i++)
+            batch->calls[i].result = lanes->leader->calls[i].result;
+        return code;
+    }
     for (size_t i = 0; code == 0 && i < lane->count; i++)
         batch->calls[lane->first + i].result = results[i];
     for (size_t i = 0; code == 0 && i < batch->chain_count; i++) {
@@ -105,36 +117,65 @@ static int find_place(struct lanes *lanes, size_t length, size_t *place, struct 
     return code;
 }
 
+static int start_stub(struct lanes *lanes, struct lane lane, const struct linux_stub *stub,
+                      struct recap_error *error)
+{
+    int code = find_place(lanes, stub->length, &lane.place, error);
+    if (code == 0)
+        code = linux_foothold_start(lanes->pd, lane.batch->thread, lane.place, stub, error);
+    if (code != 0)
+        return code;
+    lane.end = (lane.place + stub->length + 15) & ~(size_t)15;
+    lanes->ring[(lanes->oldest + lanes->used++) % LANES] = lane;
+    return 0;
+}
+
 static int start(struct lanes *lanes, struct linux_batch *batch, size_t first, size_t *count,
                  struct recap_error *error)
 {
     struct linux_pd *pd = lanes->pd;
     struct linux_stub_call calls[LINUX_STUB_CALLS];
     struct linux_stub stub;
-    size_t place;
     *count = gather(batch, first, calls);
     linux_stub_other(&stub, &pd->threads[batch->thread], pd->vpid, pd->foothold->signal, calls,
                      *count);
-    int code = find_place(lanes, stub.length, &place, error);
-    if (code == 0)
-        code = linux_foothold_start(pd, batch->thread, place, &stub, error);
-    if (code != 0)
-        return code;
-    lanes->ring[(lanes->oldest + lanes->used++) % LANES] =
-        (struct lane){.batch = batch,
-                      .place = place,
-                      .end = (place + stub.length + 15) & ~(size_t)15,
-                      .first = first,
-                      .count = *count};
-    return 0;
+    return start_stub(lanes, (struct lane){.batch = batch, .first = first, .count = *count}, &stub,
+                      error);
+}
+
+/* The stub that asks all of a batch at once, if the leader's allows it. */
+static bool make_alike(const struct lanes *lanes, const struct linux_batch *batch,
+                       struct linux_stub *stub)
+{
+    const struct linux_batch *leader = lanes->leader;
+    struct linux_stub_call calls[LINUX_STUB_ALIKE];
+    int32_t expected[LINUX_STUB_ALIKE];
+    if (!leader || !batch->only_asks || batch->chain_count || batch->token_count ||
+        batch->call_count != leader->call_count || batch->call_count > LINUX_STUB_ALIKE)
+        return false;
+    for (size_t i = 0; i < batch->call_count; i++) {
+        const struct linux_call *call = &batch->calls[i];
+        expected[i] = (int32_t)leader->calls[i].result;
+        if (call->number != leader->calls[i].number || expected[i] != leader->calls[i].result)
+            return false;
+        calls[i].number = call->number;
+        memcpy(calls[i].arguments, call->entry->arguments, sizeof calls[i].arguments);
+    }
+    struct linux_pd *pd = lanes->pd;
+    linux_stub_alike(stub, &pd->threads[batch->thread], pd->vpid, pd->foothold->signal, calls,
+                     expected, batch->call_count);
+    return linux_foothold_room(pd) + stub->length <= pd->foothold->area_size;
 }
 
 /* One batch: its stubs follow each other, but the last one is not waited for. */
 static int run_constants(struct lanes *lanes, struct linux_batch *batch, struct recap_error *error)
 {
     int code = 0;
+    struct linux_stub stub;
     if (batch->token_count)
         return recap_fail(error, -EINVAL, "descriptors go through the first thread");
+    if (!batch->differs && make_alike(lanes, batch, &stub))
+        return start_stub(lanes, (struct lane){.batch = batch, .alike = true}, &stub, error);
     for (size_t first = 0, count; code == 0 && first < batch->call_count; first += count) {
         if (first)
             code = finish_all(lanes, code, error);
@@ -146,12 +187,17 @@ static int run_constants(struct lanes *lanes, struct linux_batch *batch, struct 
 }
 
 /* Batches of other threads of one live process: their memory goes there and back in one piece. */
-static int run_group(struct linux_batch *const *batches, size_t count, struct recap_error *error)
+static int run_group(struct linux_batch *const *batches, size_t count,
+                     const struct linux_batch *leader, struct recap_error *error)
 {
-    struct lanes lanes = {.pd = batches[0]->pd};
+    struct lanes lanes = {.pd = batches[0]->pd, .leader = leader};
     int code = linux_batch_transfer(batches, count, true, error);
     for (size_t i = 0; code == 0 && i < count; i++)
         code = run_constants(&lanes, batches[i], error);
+    code = finish_all(&lanes, code, error);
+    for (size_t i = 0; code == 0 && i < count; i++)
+        if (batches[i]->differs)
+            code = run_constants(&lanes, batches[i], error);
     code = finish_all(&lanes, code, error);
     return code ? code : linux_batch_transfer(batches, count, false, error);
 }
@@ -179,7 +225,8 @@ int linux_batch_run_all(struct linux_batch *const *batches, size_t count, struct
         size_t group = 0;
         while (i + group < count && is_constant(batches[i + group], batches[i]->pd))
             group++;
-        code = group ? run_group(batches + i, group, error)
+        bool led = i > 0 && batches[i - 1]->thread == 0 && batches[i - 1]->pd == batches[i]->pd;
+        code = group ? run_group(batches + i, group, led ? batches[i - 1] : NULL, error)
                      : linux_batch_run_entries(batches[i], error);
         i += group ? group : 1;
     }

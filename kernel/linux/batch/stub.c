@@ -123,11 +123,23 @@ void linux_stub_leader(struct linux_stub *stub, const struct linux_thread *threa
     emit_way_home(stub, thread->home);
 }
 
+/* What an argument register still holds of the call before need not be loaded again. */
+static void emit_call(struct linux_stub *stub, const struct linux_stub_call *calls, size_t index,
+                      int argument_count)
+{
+    static const unsigned int arguments[6] = {RDI, RSI, RDX, R10, R8, R9};
+    const struct linux_stub_call *call = &calls[index];
+    for (int a = 0; a < argument_count; a++)
+        if (index == 0 || call->arguments[a] != calls[index - 1].arguments[a])
+            emit_load(stub, arguments[a], call->arguments[a]);
+    emit_load(stub, RAX, (uint64_t)call->number);
+    emit_syscall(stub);
+}
+
 void linux_stub_other(struct linux_stub *stub, const struct linux_thread *thread, pid_t vpid,
                       int signal, const struct linux_stub_call *calls, size_t count)
 {
     /* Registers that system calls leave alone take the results. */
-    static const unsigned int arguments[6] = {RDI, RSI, RDX, R10, R8, R9};
     static const uint8_t results[LINUX_STUB_CALLS][3] = {
         {0x48, 0x89, 0xc3}, {0x48, 0x89, 0xc5}, {0x49, 0x89, 0xc4}, {0x49, 0x89, 0xc5},
         {0x49, 0x89, 0xc6}, {0x49, 0x89, 0xc7}, {0x49, 0x89, 0xc1}, {0x49, 0x89, 0xc0},
@@ -135,13 +147,28 @@ void linux_stub_other(struct linux_stub *stub, const struct linux_thread *thread
     stub->length = 0;
     stub->loop = 0;
     for (size_t i = 0; i < count; i++) {
-        /* What an argument register still holds of the call before need not be loaded again. */
-        for (int a = 0; a < (i < LINUX_STUB_WIDE_CALLS ? 6 : 5); a++)
-            if (i == 0 || calls[i].arguments[a] != calls[i - 1].arguments[a])
-                emit_load(stub, arguments[a], calls[i].arguments[a]);
-        emit_load(stub, RAX, (uint64_t)calls[i].number);
-        emit_syscall(stub);
+        emit_call(stub, calls, i, i < LINUX_STUB_WIDE_CALLS ? 6 : 5);
         emit(stub, results[i], 3); /* mov RESULT, rax */
+    }
+    stub->tail = stub->length;
+    emit_stop(stub, vpid, thread->vtid, signal);
+    emit_way_home(stub, thread->home);
+}
+
+void linux_stub_alike(struct linux_stub *stub, const struct linux_thread *thread, pid_t vpid,
+                      int signal, const struct linux_stub_call *calls, const int32_t *expected,
+                      size_t count)
+{
+    stub->length = 0;
+    stub->loop = 0;
+    emit_load(stub, RBX, 0);
+    for (size_t i = 0; i < count; i++) {
+        emit_call(stub, calls, i, 6);
+        if (expected[i]) {
+            EMIT(stub, 0x48, 0x35); /* xor rax, EXPECTED */
+            emit(stub, &expected[i], sizeof expected[i]);
+        }
+        EMIT(stub, 0x48, 0x09, 0xc3); /* or rbx, rax */
     }
     stub->tail = stub->length;
     emit_stop(stub, vpid, thread->vtid, signal);

@@ -35,6 +35,7 @@ static int ask(struct work *work)
     reading->batch = linux_batch_new(reading->pd, reading->thread);
     if (!reading->batch)
         return -ENOMEM;
+    linux_batch_only_asks(reading->batch);
     linux_user_areas_ask(reading, &work->areas);
     linux_credentials_ask(reading, &work->credentials);
     linux_placement_ask(reading, &work->placement);
