@@ -26,16 +26,14 @@ bool linux_image_path_is_plain(const char *path)
     return true;
 }
 
-int linux_image_path_open(const char *path, int flags, int *fd)
+static int open_resolved(int directory, const char *path, int flags, uint64_t resolve, int *fd)
 {
     struct open_how how = {.flags = (uint64_t)(O_PATH | O_CLOEXEC | flags),
-                           .resolve = RESOLVE_NO_MAGICLINKS};
-    if (!linux_image_path_is_plain(path))
-        return -EBADMSG;
+                           .resolve = RESOLVE_NO_MAGICLINKS | resolve};
     /* -EAGAIN: a rename elsewhere came between. */
     int opened = -1;
     for (int tries = 0; tries < 100; tries++) {
-        opened = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+        opened = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
         if (opened >= 0 || errno != EAGAIN)
             break;
     }
@@ -43,6 +41,16 @@ int linux_image_path_open(const char *path, int flags, int *fd)
         return -errno;
     *fd = opened;
     return 0;
+}
+
+int linux_image_path_open(const char *path, int flags, int *fd)
+{
+    return linux_image_path_is_plain(path) ? open_resolved(AT_FDCWD, path, flags, 0, fd) : -EBADMSG;
+}
+
+int linux_image_path_below(int directory, const char *path, int flags, int *fd)
+{
+    return open_resolved(directory, path, flags, RESOLVE_BENEATH, fd);
 }
 
 int linux_image_path_parent(const char *path, int *directory, const char **name)

@@ -12,6 +12,8 @@ bool linux_image_path_is_plain(const char *path);
  * but those of /proc that lead to descriptors or into the directories of a process do not: what a
  * process that restores an image has open is not for an image to name. */
 int linux_image_path_open(const char *path, int flags, int *fd);
+/* The same from a directory, which nothing leads out of. */
+int linux_image_path_below(int directory, const char *path, int flags, int *fd);
 /* Opens the directory that the path's last component, `name`, is in. */
 int linux_image_path_parent(const char *path, int *directory, const char **name);
 

@@ -2,6 +2,7 @@
  *
  * Which device a node is of says all that there is to know of it: any node will do. */
 #include "kernel/linux/objects/device_node.h"
+#include "kernel/linux/image_path.h"
 
 #include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/status_flags.h"
@@ -68,9 +69,12 @@ int linux_device_node_open(const struct recap_object *object, int flags, int *fd
     struct stat status;
     if (!path)
         return linux_state_damaged(object, "path", error);
-    __attribute__((cleanup(linux_close_descriptor))) int named = open(path, O_PATH | O_CLOEXEC);
-    if (named < 0)
-        return recap_fail(error, -errno, "opening %s", path);
+    __attribute__((cleanup(linux_close_descriptor))) int named = -1;
+    int found = linux_image_path_open(path, 0, &named);
+    if (found == -EBADMSG)
+        return linux_state_damaged(object, "path", error);
+    if (found < 0)
+        return recap_fail(error, found, "opening %s", path);
     if (fstat(named, &status) < 0 || !linux_device_node_is(object, &status))
         return recap_refuse(error, RECAP_FAILED, -ESTALE,
                             "%s is not the device that it was at the checkpoint", path);

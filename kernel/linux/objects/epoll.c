@@ -439,6 +439,13 @@ static int say_failed(const struct recap_graph *graph, const struct addition *fa
 {
     if (result != -EPERM)
         return recap_fail(error, result, "adding descriptor %d to an epoll set", failed->number);
+    const struct recap_object *target = recap_graph_object(graph, failed->target);
+    if (target && !target->external)
+        return recap_refuse(
+            error, RECAP_DAMAGED, result,
+            "descriptor %d cannot be watched by an epoll set, but the image says that "
+            "it was",
+            failed->number);
     recap_selector selector = holder_of(graph, failed->target, (recap_selector)failed->number);
     recap_refuse(error, RECAP_FAILED, result,
                  "what is bound to selector %llu cannot be watched by an epoll set, and the old "

@@ -5,7 +5,7 @@
  * there is one.
  */
 #include "kernel/linux/objects/file_identity.h"
-
+#include "kernel/linux/image_path.h"
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/unseen.h"
 #include "kernel/linux/objects/virtual_file.h"
@@ -234,15 +234,41 @@ int linux_file_reopen(int fd, int flags, int *opened)
 static int open_by_name(int named, const char *path, int flags, int *fd)
 {
     struct stat wanted, found;
-    int opened = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    int result = opened < 0 || fstat(named, &wanted) < 0 || fstat(opened, &found) < 0 ? -errno : 0;
-    if (result == 0 && (wanted.st_ino != found.st_ino || wanted.st_dev != found.st_dev))
-        result = -ESTALE;
-    if (result < 0 && opened >= 0)
-        close(opened);
-    else if (result == 0)
-        *fd = opened;
-    return result;
+    const char *name = path;
+    __attribute__((cleanup(linux_close_descriptor))) int directory = -1, opened = -1;
+    int result = path[1] ? linux_image_path_parent(path, &directory, &name) : 0;
+    if (result < 0)
+        return result;
+    opened = openat(directory, name, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (opened < 0 || fstat(named, &wanted) < 0 || fstat(opened, &found) < 0)
+        return -errno;
+    if (wanted.st_ino != found.st_ino || wanted.st_dev != found.st_dev)
+        return -ESTALE;
+    *fd = opened;
+    opened = -1;
+    return 0;
+}
+
+/* Whether the state identifies a file at all, and one that may be opened: it takes no device, whose
+ * opening may do something, and without an inode only what has none that lasts. */
+static int check_kind(const struct recap_object *object, int named, int flags,
+                      const struct statx *now, struct recap_error *error)
+{
+    uint64_t inode;
+    int64_t type = recap_number_or(object->state, "type", 0);
+    bool identified = recap_get_hex(object->state, "inode", &inode) == 0;
+    if (identified && type != S_IFREG && type != S_IFDIR && type != S_IFIFO && type != S_IFLNK &&
+        type != S_IFCHR && type != S_IFBLK && type != S_IFSOCK)
+        return linux_state_damaged(object, "type", error);
+    char here[32];
+    snprintf(here, sizeof here, "/proc/self/fd/%d", named);
+    if (!identified && !linux_virtual_path(here))
+        return linux_state_damaged(object, "inode", error);
+    bool zero = S_ISCHR(now->stx_mode) && now->stx_rdev_major == 1 && now->stx_rdev_minor == 5;
+    if (!(flags & O_PATH) && !zero && !S_ISREG(now->stx_mode) && !S_ISDIR(now->stx_mode) &&
+        !S_ISFIFO(now->stx_mode))
+        return linux_state_damaged(object, "type", error);
+    return 0;
 }
 
 int linux_file_open(const struct recap_object *object, int flags, int *fd,
@@ -251,14 +277,19 @@ int linux_file_open(const struct recap_object *object, int flags, int *fd,
     const char *path = recap_text_or_null(object->state, "path");
     if (!path)
         return linux_state_damaged(object, "path", error);
-    __attribute__((cleanup(linux_close_descriptor))) int named =
-        open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (named < 0)
-        return recap_fail(error, -errno, "opening %s", path);
+    __attribute__((cleanup(linux_close_descriptor))) int named = -1;
+    int result = linux_image_path_open(path, O_NOFOLLOW, &named);
+    if (result == -EBADMSG)
+        return linux_state_damaged(object, "path", error);
+    if (result < 0)
+        return recap_fail(error, result, "opening %s", path);
     struct statx now;
-    int result = read_identity(named, "", &now);
+    result = read_identity(named, "", &now);
     if (result < 0)
         return recap_fail(error, result, "reading the identity of %s", path);
+    result = check_kind(object, named, flags, &now, error);
+    if (result < 0)
+        return result;
     result = check(object->state, path, &now, error);
     if (result < 0)
         return result;

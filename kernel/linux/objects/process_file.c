@@ -1,6 +1,7 @@
 /* process_file.c: files and directories of /proc, also those that speak of the component itself. */
 #include "kernel/linux/objects/process_file.h"
 
+#include "kernel/linux/image_path.h"
 #include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/virtual_file.h"
@@ -106,12 +107,42 @@ static char *path_of(struct linux_kernel *kernel, const char *file, int64_t proc
     return length < 0 ? NULL : path;
 }
 
+/* Of no process but those of the image: "self" would be us. Objects that are made without a process
+ * are those of ours. */
+static bool is_of_the_image(const struct linux_kernel *kernel, const char *file, int64_t process)
+{
+    if (*file == '/' || strstr(file, "..") || process < 0 || process > INT32_MAX)
+        return false;
+    if (process)
+        return kernel->born ? linux_pd_born(kernel, (pid_t)process) != 0 : process == getpid();
+    return (*file < '0' || *file > '9') && strncmp(file, "self", 4) != 0 &&
+           strncmp(file, "thread-self", 11) != 0;
+}
+
+/* `named` is what no link of /proc led to, and none is followed now, whether the description shows
+ * that or not. */
+static int open_named(int proc, const char *path, int named, int flags, int *fd)
+{
+    struct stat status;
+    if (fstat(named, &status) < 0)
+        return -errno;
+    if (!(flags & O_PATH) && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+        return -EBADMSG;
+    if (!(flags & O_NOFOLLOW))
+        return linux_file_reopen(named, flags, fd);
+    int opened = openat(proc, path, flags | O_NOCTTY | O_CLOEXEC);
+    if (opened < 0)
+        return -errno;
+    *fd = opened;
+    return 0;
+}
+
 int linux_process_file_open(struct linux_kernel *kernel, const struct recap_object *object,
                             int flags, int *fd, struct recap_error *error)
 {
     const char *file = recap_text_or_null(object->state, "entry");
     int64_t process = recap_number_or(object->state, "process", 0);
-    if (!file || *file == '/' || strstr(file, "..") || process < 0 || process > INT32_MAX)
+    if (!file || !is_of_the_image(kernel, file, process))
         return linux_state_damaged(object, "process", error);
     char *path = path_of(kernel, file, process);
     if (!path)
@@ -119,19 +150,14 @@ int linux_process_file_open(struct linux_kernel *kernel, const struct recap_obje
     __attribute__((cleanup(linux_close_descriptor))) int proc =
         kernel->own_proc >= 0 ? fcntl(kernel->own_proc, F_DUPFD_CLOEXEC, 0)
                               : open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    /* No link of /proc is followed, whether the description shows that or not. */
-    int name = flags & O_NOFOLLOW ? flags : O_PATH;
-    int opened = openat(proc, path, name | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC), again = -1;
-    int result = opened < 0 ? -errno : 0;
-    if (result == 0 && !(flags & O_NOFOLLOW)) {
-        result = linux_file_reopen(opened, flags, &again);
-        close(opened);
-        opened = again;
-    }
-    if (result < 0)
+    __attribute__((cleanup(linux_close_descriptor))) int named = -1;
+    int result = linux_image_path_below(proc, path, O_NOFOLLOW, &named);
+    if (result == 0)
+        result = open_named(proc, path, named, flags, fd);
+    if (result == -EBADMSG)
+        linux_state_damaged(object, "entry", error);
+    else if (result < 0)
         recap_fail(error, result, "opening /proc/%s", path);
-    else
-        *fd = opened;
     free(path);
     return result;
 }

@@ -4,6 +4,8 @@
  * from it, and two descriptors may be of the same one. It is made anew in the nearest directory
  * that is left, under a name that nobody knows, and removed at once. */
 #include "kernel/linux/objects/removed_directory.h"
+#include "kernel/linux/image_path.h"
+#include "kernel/linux/objects/apart.h"
 
 #include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/inode_state.h"
@@ -13,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,30 +89,47 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
                   : linux_inode_describe(arena, object->state, &status, known->live, error);
 }
 
-/* A directory of ours below `above`, already without its name. */
-static int make_nameless(const char *above, int *fd)
+struct making {
+    int above;
+    int fd;
+};
+
+/* Here it has a name for an instant. */
+static int make_and_remove(void *context)
 {
+    struct making *making = context;
     uint64_t number;
     char name[32];
     struct stat status;
-    __attribute__((cleanup(linux_close_descriptor))) int parent =
-        open(above, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (parent < 0 || getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
         return -errno;
     snprintf(name, sizeof name, ".recap-%016llx", (unsigned long long)number);
-    if (mkdirat(parent, name, 0700) < 0)
+    if (mkdirat(making->above, name, 0700) < 0)
         return -errno;
-    int made = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int result = made < 0 || fstat(made, &status) < 0 ? -errno : 0;
+    making->fd = openat(making->above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int result = making->fd < 0 || fstat(making->fd, &status) < 0 ? -errno : 0;
     /* Where others may write, one of theirs may have taken its place. */
     if (result == 0 && (status.st_uid != geteuid() || (status.st_mode & 0777) != 0700))
         result = -ESTALE;
-    if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && result == 0)
+    if (unlinkat(making->above, name, AT_REMOVEDIR) < 0 && result == 0)
         result = -errno;
-    if (result < 0 && made >= 0)
-        close(made);
-    else if (result == 0)
-        *fd = made;
+    return result;
+}
+
+/* A directory of ours below `above`, already without its name. It is made in a process that runs to
+ * its end, also when we are killed. */
+static int make_nameless(const char *above, int *fd)
+{
+    struct making making = {.fd = -1};
+    int result = linux_image_path_open(above, O_DIRECTORY, &making.above);
+    if (result < 0)
+        return result;
+    result = linux_apart(CLONE_FILES, make_and_remove, &making);
+    close(making.above);
+    if (result < 0)
+        linux_close_descriptor(&making.fd);
+    else
+        *fd = making.fd;
     return result;
 }
 
@@ -118,7 +138,7 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
 {
     (void)creation;
     const char *above = recap_text_or_null(object->state, "above");
-    if (!above || above[0] != '/')
+    if (!above || !linux_image_path_is_plain(above))
         return linux_state_damaged(object, "above", error);
     int fd = -1;
     int result = make_nameless(above, &fd);

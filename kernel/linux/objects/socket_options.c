@@ -256,6 +256,10 @@ static int set_option(int fd, const struct recap_object *object,
     linux_socket_option_read(fd, option, &now);
     if (now.known && linux_socket_value_number(&now) == linux_socket_value_number(&value))
         return 0;
+    /* What the kernel rounds up to what every socket has, no socket had. */
+    int had = linux_socket_value_number(&value), has = linux_socket_value_number(&now);
+    if (now.known && (had < 0 || has == 1 || has > had))
+        return linux_state_damaged(object, "options", error);
     return recap_refuse(error, RECAP_FAILED, -EIO, "%s is %d here where the socket had %d",
                         option->name, linux_socket_value_number(&now),
                         linux_socket_value_number(&value));

@@ -2,6 +2,7 @@
  *
  * create() makes, binds and connects them. All queues are filled in the first tie() of any, while
  * every socket can still send; what closes, shuts down or restricts comes after that. */
+#include "kernel/linux/image_path.h"
 #include "kernel/linux/objects/socket_options.h"
 #include "kernel/linux/objects/status_flags.h"
 #include "kernel/linux/objects/unix.h"
@@ -245,10 +246,25 @@ static int fill_all(struct linux_pd *pd, const struct recap_creation *creation,
     return 0;
 }
 
+/* A socket outside. Its file is connected to where its path leads, and nowhere else. */
+static socklen_t outside_address(const char *name, size_t length, struct sockaddr_un *address,
+                                 int *place)
+{
+    char path[sizeof address->sun_path + 1] = "";
+    if (!length || length >= sizeof path || !name[0])
+        return linux_unix_address(name, length, address);
+    memcpy(path, name, length);
+    if (linux_image_path_open(path, 0, place) < 0)
+        return linux_image_path_is_plain(path) ? linux_unix_address(name, length, address) : 0;
+    int used = snprintf(path, sizeof path, "/proc/self/fd/%d", *place);
+    return linux_unix_address(path, (size_t)used, address);
+}
+
 static int connect_target(struct linux_pd *pd, const struct recap_creation *creation,
                           const struct recap_object *object, const struct recap_value *ties, int fd,
                           struct recap_error *error)
 {
+    __attribute__((cleanup(linux_close_descriptor))) int place = -1;
     struct sockaddr_storage address;
     socklen_t length;
     uint64_t target;
@@ -260,7 +276,7 @@ static int connect_target(struct linux_pd *pd, const struct recap_creation *crea
         name = "a socket inside";
         name_length = strlen(name);
     } else if (recap_get_bytes(ties, "target-name", &name, &name_length) == 0) {
-        length = linux_unix_address(name, name_length, (struct sockaddr_un *)&address);
+        length = outside_address(name, name_length, (struct sockaddr_un *)&address, &place);
     } else {
         return 0;
     }

@@ -1,7 +1,9 @@
 /* unlinked_file.c: files that are open or mapped and have no name any more. */
 #include "kernel/linux/objects/unlinked_file.h"
 
+#include "kernel/linux/image_path.h"
 #include "kernel/linux/memory/mapped.h"
+#include "kernel/linux/objects/apart.h"
 #include "kernel/linux/objects/extents.h"
 #include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/inode_state.h"
@@ -11,10 +13,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 /* The nearest directory above the former name that is left, if it is on the same file system. */
@@ -88,6 +92,35 @@ bool linux_unlinked_is(const struct recap_object *object)
     return recap_number_or(object->state, "unlinked", 0) != 0;
 }
 
+struct making {
+    int folder;
+    char name[32];
+    int fd;
+};
+
+/* For a file system that needs a name for a moment: in a process that runs to its end, also when we
+ * are killed. */
+static int make_and_unlink(void *context)
+{
+    struct making *making = context;
+    making->fd = openat(making->folder, making->name,
+                        O_RDWR | O_CREAT | O_EXCL | O_NOATIME | O_CLOEXEC, 0600);
+    return making->fd < 0 || unlinkat(making->folder, making->name, 0) < 0 ? -errno : 0;
+}
+
+static int make_named(int folder)
+{
+    uint64_t number;
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+        return -errno;
+    struct making making = {.folder = folder, .fd = -1};
+    snprintf(making.name, sizeof making.name, ".recap-%016llx", (unsigned long long)number);
+    int result = linux_apart(CLONE_FILES, make_and_unlink, &making);
+    if (result < 0)
+        linux_close_descriptor(&making.fd);
+    return result < 0 ? result : making.fd;
+}
+
 /* One that had a name may not be given one again. Regions are mapped through the description, which
  * would count as access. */
 static int make_nameless(const char *directory, const struct recap_value *state)
@@ -95,19 +128,14 @@ static int make_nameless(const char *directory, const struct recap_value *state)
     uint64_t with = O_RDWR;
     bool named = recap_get_hex(state, "made-with", &with) < 0;
     int flags = ((int)with & (O_ACCMODE | O_SYNC | O_DSYNC)) | O_NOATIME | O_CLOEXEC;
-    int fd = open(directory, O_TMPFILE | flags | (named ? O_EXCL : 0), 0600);
+    __attribute__((cleanup(linux_close_descriptor))) int folder = -1;
+    int result = linux_image_path_open(directory, O_DIRECTORY, &folder);
+    if (result < 0)
+        return result;
+    int fd = openat(folder, ".", O_TMPFILE | flags | (named ? O_EXCL : 0), 0600);
     if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
         return fd < 0 ? -errno : fd;
-    /* A file system that needs a name for a moment. */
-    char *name;
-    if (asprintf(&name, "%s/.recap-XXXXXX", directory) < 0)
-        return -ENOMEM;
-    fd = mkostemp(name, O_NOATIME | O_CLOEXEC);
-    int code = fd < 0 ? -errno : unlink(name) < 0 ? -errno : 0;
-    free(name);
-    if (code < 0 && fd >= 0)
-        close(fd);
-    return code < 0 ? code : fd;
+    return make_named(folder);
 }
 
 int linux_unlinked_create(const struct recap_creation *creation, const struct recap_object *object,
@@ -116,7 +144,7 @@ int linux_unlinked_create(const struct recap_creation *creation, const struct re
     const struct recap_value *state = object->state;
     const char *directory = recap_text_or_null(state, "above");
     uint64_t size;
-    if (!directory || directory[0] != '/')
+    if (!directory || !linux_image_path_is_plain(directory))
         return linux_state_damaged(object, "above", error);
     if (recap_get_hex(state, "size", &size) < 0 || size > INT64_MAX)
         return linux_state_damaged(object, "size", error);

@@ -5,6 +5,7 @@
  * lead there again. What was removed is an object that is made again.
  */
 #include "kernel/linux/concerns.h"
+#include "kernel/linux/image_path.h"
 #include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/removed_directory.h"
@@ -152,16 +153,29 @@ static int open_named(const struct recap_value *record, const char *name, int fl
     if (recap_get_text(record, "path", &path) < 0 || recap_get_hex(record, "device", &device) < 0 ||
         recap_get_hex(record, "inode", &inode) < 0)
         return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "the attribute %s is malformed", name);
-    int opened = open(path, flags | O_CLOEXEC);
-    if (opened < 0)
-        return recap_fail(error, -errno, "opening %s, which was the component's %s", path, name);
-    if (fstat(opened, &status) < 0 || status.st_dev != device || status.st_ino != inode) {
-        close(opened);
+    int named, opened;
+    int result = linux_image_path_open(path, flags & O_DIRECTORY, &named);
+    if (result == -EBADMSG)
+        return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "the attribute %s is malformed", name);
+    if (result < 0)
+        return recap_fail(error, result, "opening %s, which was the component's %s", path, name);
+    if (fstat(named, &status) < 0 || status.st_dev != device || status.st_ino != inode) {
+        close(named);
         recap_refuse(error, RECAP_FAILED, -ESTALE,
                      "%s, which was the component's %s, is another one now", path, name);
         return recap_error_remedy(error, "put the original back (device %#llx, inode %llu)",
                                   (unsigned long long)device, (unsigned long long)inode);
     }
+    if (flags & O_PATH) {
+        *fd = named;
+        return 0;
+    }
+    /* Whatever the image calls a program, no device is opened for it. */
+    bool file = S_ISREG(status.st_mode);
+    result = file ? linux_file_reopen(named, flags, &opened) : -EACCES;
+    close(named);
+    if (result < 0)
+        return recap_fail(error, result, "opening %s, which was the component's %s", path, name);
     *fd = opened;
     return 0;
 }
