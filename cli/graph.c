@@ -109,6 +109,7 @@ static int render(const char *text, size_t length, const char *name, int output)
         dup2(ends[0], STDIN_FILENO);
         dup2(output, STDOUT_FILENO);
         signal(SIGPIPE, SIG_DFL);
+        signal(SIGXFSZ, SIG_DFL);
         execlp("dot", "dot", format, NULL);
         _exit(127);
     }
@@ -192,6 +193,7 @@ int graph_command(int argc, char **argv)
         NULL};
     struct arguments arguments = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a failure to write */
 
     __attribute__((cleanup(session_close))) struct session session = {0};
     char *text = NULL;

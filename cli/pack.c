@@ -5,6 +5,7 @@
 #include "image/image.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,6 +76,7 @@ int pack_command(int argc, char **argv)
     struct arguments arguments = {0};
     struct recap_error error = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a failure to write */
     int result = arguments.output ? pack_to_file(arguments.image, arguments.output, &error)
                                   : recap_image_pack(arguments.image, STDOUT_FILENO, &error);
     return result < 0 ? report_failure(false, &error, NULL) : 0;

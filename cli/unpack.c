@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,6 +51,7 @@ int unpack_command(int argc, char **argv)
     struct arguments arguments = {0};
     struct recap_error error = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a failure to write */
     const char *image = arguments.words[arguments.count - 1];
     const char *file = arguments.count == 2 ? arguments.words[0] : "-";
     int fd = strcmp(file, "-") == 0 ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);

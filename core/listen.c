@@ -223,6 +223,7 @@ int core_listen_run(int socket, const struct core_listen_options *options,
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGCHLD, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     /* Components that are restored live on when the process that made them ends: as ours. */
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     while (result == 0 && !ending)

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +24,8 @@ struct work {
     recap_badge *badges; /* by object id */
     const char **specs;  /* by object id: what binds it, or NULL */
     struct recap_creation creation;
-    bool beside; /* the image is checked while its memory is loaded */
+    bool beside;  /* the image is checked while its memory is loaded */
+    bool binding; /* what happens, or has failed, is of the bindings */
     struct recap_error *error;
 };
 
@@ -145,12 +147,15 @@ static int make_object(void *context, uint64_t id)
 {
     struct work *work = context;
     int result;
-    if (work->specs[id])
+    work->binding = work->specs[id];
+    if (work->binding)
         result = work->ops->bind(work->kernel, work->specs[id], wanted_rights(work->graph, id),
                                  &work->badges[id], work->error);
     else
         result =
             work->ops->create(work->kernel, &work->creation, id, &work->badges[id], work->error);
+    if (result == 0)
+        work->binding = false;
     return at_holder(work, id, result);
 }
 
@@ -262,6 +267,12 @@ static int verify_all(struct work *work)
     for (size_t i = 0; result == 0 && i < work->graph->pd_count; i++)
         result = recap_engine_verify_memory(work->pds[i], work->graph, &work->graph->pds[i],
                                             work->refusals, work->error);
+    /* Nothing was bound: all that differs is of the image, which contradicts itself. */
+    if (result == -ESTALE && !work->options->binding_count) {
+        work->error->cls = RECAP_DAMAGED;
+        for (size_t i = 0; i < work->refusals->count; i++)
+            work->refusals->items[i].cls = RECAP_DAMAGED;
+    }
     return result;
 }
 
@@ -294,13 +305,34 @@ static int check_done(struct work *work, struct recap_check_beside *check, int r
     return checked < 0 ? checked : result;
 }
 
+/* What the kernel calls malformed or out of range is what the image says: nothing that ran here had
+ * it; and what it does not support, it lacks. It is not the image's where a binding was opened. */
+static void blame_image(const struct work *work, int result)
+{
+    static const int malformed[] = {EINVAL, ERANGE, EOVERFLOW, EFAULT, EDOM, EBADMSG, ENOTSOCK};
+    struct recap_error *error = work->error;
+    if (work->binding || error->cls == RECAP_UNSUPPORTED || error->cls == RECAP_DAMAGED)
+        return;
+    if (result == -EOPNOTSUPP)
+        error->cls = RECAP_UNSUPPORTED;
+    for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++)
+        if (result == -malformed[i]) {
+            size_t length = strlen(error->what);
+            error->cls = RECAP_DAMAGED;
+            snprintf(error->what + length, sizeof error->what - length,
+                     ": the image says what this kernel does not know");
+        }
+}
+
 static int restore(struct work *work)
 {
     int result = progress(work, "objects", 0, work->graph->object_count);
+    work->binding = true;
     if (result == 0)
         result = match_bindings(work);
     if (result == 0)
         result = require_bindings(work);
+    work->binding = result < 0;
     if (result == 0)
         result = make_pds(work);
     if (result < 0)
@@ -360,8 +392,10 @@ int recap_engine_restore(struct recap_kernel *kernel, struct recap_image *image,
                                             .content = recap_image_read_content,
                                             .context = image};
     int result = restore(&work);
-    if (result < 0)
+    if (result < 0) {
+        blame_image(&work, result);
         return result;
+    }
     memcpy(pds, work.pds, graph->pd_count * sizeof *pds);
     memset(work.pds, 0, graph->pd_count * sizeof *pds);
     return 0;

@@ -78,14 +78,26 @@ static int check_different(uint64_t *ids, size_t count, const char *what, struct
     return 0;
 }
 
+/* Ids are small numbers on every kernel: what would be negative is none. */
+static bool is_id(uint64_t id)
+{
+    return id <= INT64_MAX;
+}
+
 static int check_threads(const struct recap_pd_image *pd, struct recap_error *error)
 {
     uint64_t *ids = calloc(pd->thread_count + 1, sizeof *ids);
     if (!ids)
         return recap_fail(error, -ENOMEM, "checking the graph");
-    for (size_t i = 0; i < pd->thread_count; i++)
+    int result = 0;
+    for (size_t i = 0; i < pd->thread_count; i++) {
         ids[i] = pd->threads[i].id;
-    int result = check_different(ids, pd->thread_count, "threads", error);
+        if (!is_id(ids[i]))
+            result = WRONG(error, "thread %zu of PD %llu has no proper id", i + 1,
+                           (unsigned long long)pd->id);
+    }
+    if (result == 0)
+        result = check_different(ids, pd->thread_count, "threads", error);
     free(ids);
     return result;
 }
@@ -170,7 +182,8 @@ static int check_pds(const struct recap_graph *graph, struct recap_error *error)
     int result = 0;
     for (size_t i = 0; result == 0 && i < graph->pd_count; i++) {
         ids[i] = graph->pds[i].id;
-        result = check_pd(graph, &graph->pds[i], error);
+        result = is_id(ids[i]) ? check_pd(graph, &graph->pds[i], error)
+                               : WRONG(error, "PD %zu has no proper id", i + 1);
         if (result == 0)
             result = check_states(graph, &graph->pds[i], error);
     }

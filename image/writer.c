@@ -26,6 +26,8 @@ int image_write_failed(const struct recap_image_writer *writer, int code, const 
     recap_fail(error, code, "writing %s of image %s", name, writer->place.path);
     if (code == -ENOSPC || code == -EDQUOT)
         recap_error_remedy(error, "make room there, or write the image to another file system");
+    if (code == -EFBIG)
+        recap_error_remedy(error, "raise the limit on the size of files (ulimit -f)");
     return code;
 }
 
@@ -37,7 +39,7 @@ static int make_spare(struct recap_image_writer *writer, struct recap_error *err
     char name[IMAGE_NAME_SIZE];
     image_name_core(spare_id, name);
     writer->spare = image_place_file(writer->place.directory, name);
-    return writer->spare < 0 ? image_write_failed(writer, writer->spare, name, error) : 0;
+    return writer->spare < 0 ? image_write_failed(writer, writer->spare, "a core", error) : 0;
 }
 
 int image_writer_drop_spare(struct recap_image_writer *writer)

@@ -25,6 +25,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { MOST_PID = 4 * 1024 * 1024 }; /* of any kernel, however high kernel.pid_max */
+
 /* What the fresh process does until we stop it: nothing, and without a signal reaching it. */
 static _Noreturn void wait_to_be_stopped(int lifeline)
 {
@@ -84,6 +86,8 @@ static pid_t start(struct linux_kernel *kernel, pid_t wanted, int ends[2],
         say_taken(wanted, error);
         return -EEXIST;
     }
+    if (pid == -EINVAL && wanted > MOST_PID)
+        return recap_refuse(error, RECAP_DAMAGED, pid, "no process can have the id %d", wanted);
     if (pid == -EINVAL) {
         recap_refuse(error, RECAP_FAILED, -EINVAL, "this system has no process id as high as %d",
                      wanted);

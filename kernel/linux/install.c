@@ -14,6 +14,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Below the highest that fs.nr_open can be. */
+enum { MOST_SELECTOR = 0x7fffffbf };
+
 /* The kernel passes at most 253 descriptors in one message. */
 #define AT_ONCE 253
 
@@ -153,7 +156,7 @@ static int install_some(struct linux_pd *pd, const recap_selector *selectors,
         }
         piece->secret = caps[ready].slot_flags & RECAP_SLOT_CLOSE_ON_EXEC;
         code =
-            selectors[ready] > INT32_MAX
+            selectors[ready] > MOST_SELECTOR
                 ? recap_refuse(error, RECAP_USAGE, -EINVAL, "%lu is no selector", selectors[ready])
                 : linux_badge_fd(pd->kernel, caps[ready].badge, &piece->fd, error);
         if (code == 0)
@@ -199,7 +202,7 @@ int linux_remove(struct recap_pd *base, recap_selector selector, struct recap_er
 {
     struct linux_pd *pd = linux_pd(base);
     bool running = !pd->suspended;
-    if (selector > INT32_MAX) {
+    if (selector > MOST_SELECTOR) {
         recap_refuse(error, RECAP_USAGE, -EINVAL, "%lu is no selector", selector);
         return recap_error_at(error, selector);
     }

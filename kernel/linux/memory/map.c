@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* Addresses that every process has: above the lowest that mmap gives, and 47 bits. */
@@ -201,6 +203,11 @@ static void map_anonymous(struct linux_mapper *mapper, const struct recap_region
                                map_flags(region) | MAP_ANONYMOUS, -1, 0));
 }
 
+static bool is_zero_device(const struct stat *status)
+{
+    return S_ISCHR(status->st_mode) && status->st_rdev == makedev(1, 5);
+}
+
 /* A descriptor for an object's regions. Regions that may never write get one that cannot. */
 static int open_object(struct linux_mapper *mapper, const struct recap_region *region,
                        bool read_only, int *fd)
@@ -210,6 +217,11 @@ static int open_object(struct linux_mapper *mapper, const struct recap_region *r
                                 mapper->error);
     if (result < 0)
         return result;
+    struct stat status;
+    if (fstat(own, &status) < 0 || (!S_ISREG(status.st_mode) && !is_zero_device(&status))) {
+        close(own);
+        return damaged(mapper, region, "maps what is no file");
+    }
     int mode = fcntl(own, F_GETFL);
     if (!read_only || mode < 0 || (mode & O_ACCMODE) == O_RDONLY) {
         *fd = own;

@@ -14,6 +14,9 @@
 #include <unistd.h>
 
 enum { IOPRIO_WHO_PROCESS = 1, MOST_CLAMP = 1024 };
+/* Of any kernel: the last policy is SCHED_EXT. What lies beyond is nonsense, and no lack of rights.
+ */
+enum { MOST_POLICY = 7, MOST_PRIORITY = 99, MOST_FLAGS = 0x7f };
 
 /* As sched_setattr(2) has it; glibc 2.36 does not. */
 struct attributes {
@@ -191,8 +194,9 @@ static int get_attributes(const struct recap_value *record, struct attributes *a
     if (recap_get_number(record, "policy", &policy) < 0 ||
         recap_get_number(record, "nice", &nice) < 0 ||
         recap_get_number(record, "priority", &priority) < 0 ||
-        recap_get_hex(record, "flags", &flags) < 0 || policy < 0 || policy > UINT32_MAX ||
-        nice < INT32_MIN || nice > INT32_MAX || priority < 0 || priority > UINT32_MAX)
+        recap_get_hex(record, "flags", &flags) < 0 || policy < 0 || policy > MOST_POLICY ||
+        nice < INT32_MIN || nice > INT32_MAX || priority < 0 || priority > MOST_PRIORITY ||
+        flags > MOST_FLAGS || (priority && policy != SCHED_FIFO && policy != SCHED_RR))
         return -EBADMSG;
     *a = (struct attributes){.size = sizeof *a,
                              .policy = (uint32_t)policy,

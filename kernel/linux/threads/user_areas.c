@@ -16,6 +16,8 @@
 #define SS_AUTODISARM (1U << 31)
 #endif
 
+enum { LEAST_STACK = 2048 }; /* that sigaltstack(2) takes */
+
 void linux_user_areas_ask(const struct linux_reading *reading, struct linux_user_areas *asked)
 {
     asked->stack = linux_batch_put(reading->batch, NULL, sizeof(stack_t));
@@ -95,6 +97,9 @@ static int set_stack(struct linux_steps *steps, const struct recap_value *want,
     uint64_t address, size, flags;
     if (get_area(want, "alternate_stack", &address, &size, "flags", &flags) < 0)
         return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "a thread lacks its alternate stack");
+    if (flags & ~(uint64_t)(SS_ONSTACK | SS_DISABLE | SS_AUTODISARM) || size > INT64_MAX ||
+        (!(flags & SS_DISABLE) && size < LEAST_STACK))
+        return recap_refuse(error, RECAP_DAMAGED, -EBADMSG, "an alternate stack is malformed");
     stack_t stack = {.ss_sp = (void *)address, .ss_flags = (int)(unsigned)flags, .ss_size = size};
     uint64_t at = linux_batch_put(linux_steps_batch(steps), &stack, sizeof stack);
     linux_step(steps, "setting the alternate signal stack", SYS_sigaltstack, at, 0);
