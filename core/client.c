@@ -2,12 +2,12 @@
  * within bounds, and with nothing of core's own in reach. */
 #include "core/client.h"
 #include "core/apart.h"
+#include "core/client_kernel.h"
 #include "core/descriptor_stream.h"
 #include "core/protocol.h"
 #include "core/server.h"
 #include "core/wire.h"
 #include "kernel/linux/abi.h"
-#include "kernel/linux/objects/unix_diag.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,21 +26,12 @@ enum {
         1024 * 1024 * 1024, /* address space for the backend, beside what the client holds */
 };
 
-/* The process serves one client with one kernel, whose table it changes: these are the original
- * one, and the PD of a session. */
-static const struct recap_kernel_ops *original;
-static struct recap_kernel_ops changed;
-static struct recap_pd *pinned;
-static const struct core_client *served;
-
-static void set_address_space(pid_t pid, rlim_t bytes)
-{
-    struct rlimit limit;
-    if (prlimit(pid, RLIMIT_AS, NULL, &limit) < 0)
-        return;
-    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
-    prlimit(pid, RLIMIT_AS, &limit, NULL);
-}
+/* What a client, or one holder of a session, is served with. */
+struct service {
+    const struct core_client *client;
+    struct recap_pd *pinned; /* the PD of a session */
+    struct descriptor_stream stream;
+};
 
 /* The address space that this process has already: with a sanitizer it is vast. */
 static rlim_t address_space(void)
@@ -59,117 +49,6 @@ static int64_t now_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* What this process may use is no matter of the PDs that it makes. */
-static int create_unlimited(struct recap_kernel *kernel, const struct recap_graph *graph,
-                            const struct recap_pd_image *plan, struct recap_pd **pd,
-                            struct recap_error *error)
-{
-    struct rlimit before;
-    int had = prlimit(0, RLIMIT_AS, NULL, &before);
-    set_address_space(0, RLIM_INFINITY);
-    int result = original->pd_create(kernel, graph, plan, pd, error);
-    if (had == 0)
-        prlimit(0, RLIMIT_AS, &before, NULL);
-    return result;
-}
-
-static int refuse_own(struct recap_error *error)
-{
-    return recap_refuse(error, RECAP_FAILED, -EPERM,
-                        "what core itself holds is not its client's to reach");
-}
-
-static pid_t parent_of(uint64_t pid)
-{
-    char path[48];
-    int parent = 0;
-    snprintf(path, sizeof path, "/proc/%llu/status", (unsigned long long)pid);
-    FILE *file = fopen(path, "re");
-    for (char line[256]; file && fgets(line, sizeof line, file);)
-        if (sscanf(line, "PPid: %d", &parent) == 1)
-            break;
-    if (file)
-        fclose(file);
-    return parent;
-}
-
-/* Whether it is a process of core itself. */
-static bool is_ours(uint64_t pid)
-{
-    if (pid == (uint64_t)getpid() || pid == (uint64_t)getppid())
-        return true;
-    for (size_t i = 0; i < served->other_count; i++)
-        if ((uint64_t)served->others[i] == pid && parent_of(pid) == getppid())
-            return true;
-    return false;
-}
-
-/* A client names only what PDs hold: whatever else it wants it opens itself, where its own names
- * count, and gives it along the socket. Here a name could lead to what this process holds. */
-static int bind_not_ours(struct recap_kernel *kernel, const char *spec, uint32_t rights,
-                         recap_badge *badge, struct recap_error *error)
-{
-    static const char of_pd[] = "pid:";
-    if (strncmp(spec, of_pd, sizeof of_pd - 1) != 0) {
-        recap_refuse(error, RECAP_FAILED, -EPERM, "core opens nothing by name for a client");
-        return recap_error_remedy(error, "open it and give it to core as a descriptor");
-    }
-    if (is_ours(strtoull(spec + sizeof of_pd - 1, NULL, 10)))
-        return refuse_own(error);
-    return original->bind(kernel, spec, rights, badge, error);
-}
-
-/* Nor is the client's own process listed, as it is not where it lists by itself. */
-static int list_others(struct recap_kernel *kernel, uint64_t **ids, size_t *count,
-                       struct recap_error *error)
-{
-    int result = original->list(kernel, ids, count, error);
-    if (result < 0)
-        return result;
-    size_t kept = 0;
-    for (size_t i = 0; i < *count; i++)
-        if (!is_ours((*ids)[i]) && (*ids)[i] != (uint64_t)served->identity.pid)
-            (*ids)[kept++] = (*ids)[i];
-    *count = kept;
-    return 0;
-}
-
-/* For a session: the id is its PD's only as long as that has not ended. */
-static int open_not_ours(struct recap_kernel *kernel, uint64_t id, struct recap_pd **pd,
-                         struct recap_error *error)
-{
-    struct recap_pd *opened = NULL;
-    struct recap_cap cap;
-    if (is_ours(id))
-        return refuse_own(error);
-    int result = original->pd_open(kernel, id, &opened, error);
-    if (result == 0 && pinned)
-        result = original->request(pinned, 0, &cap, NULL, error);
-    if (result < 0) {
-        original->pd_close(opened);
-        return result;
-    }
-    *pd = opened;
-    return 0;
-}
-
-/* The other end of the stream would keep it open for as long as this process holds it. */
-static int adopt_not_ours(struct recap_kernel *kernel, int fd, recap_badge *badge,
-                          struct recap_error *error)
-{
-    struct linux_unix_diag *stream = NULL;
-    struct stat own, given;
-    bool same = fstat(fd, &given) == 0 && S_ISSOCK(given.st_mode) &&
-                fstat(CORE_CLIENT_SOCKET, &own) == 0 &&
-                linux_unix_diag((uint32_t)own.st_ino, &stream) == 0 && stream->has_peer &&
-                stream->peer == (uint32_t)given.st_ino;
-    linux_unix_diag_free(stream);
-    if (same)
-        return recap_refuse(error, RECAP_FAILED, -EPERM,
-                            "that is the client's connection to core, which goes with its client");
-    return original->adopt(kernel, fd, badge, error);
 }
 
 /* Takes what came with an answer, if anything did. */
@@ -219,7 +98,7 @@ static int hand_on(void *context, struct recap_pd *pd, bool looks, int *fd,
                    struct recap_error *error)
 {
     static uint64_t number;
-    const struct core_client *client = context;
+    const struct core_client *client = ((const struct service *)context)->client;
     struct core_session_wish wish = {++number, pd->id, looks};
     struct recap_cap cap;
     int given = -1;
@@ -292,27 +171,26 @@ void core_client_fail(const struct core_client *client, int result)
         core_client_turn_away(CORE_CLIENT_SOCKET, &why);
 }
 
-static int open_kernel(struct recap_kernel **kernel)
+static int open_kernel(void *context, struct recap_kernel **kernel, struct recap_error *error)
 {
-    int result = recap_linux_open(kernel, NULL);
-    if (result < 0)
-        return result;
-    original = (*kernel)->ops;
-    changed = *original;
-    changed.pd_create = create_unlimited;
-    changed.bind = bind_not_ours;
-    changed.adopt = adopt_not_ours;
-    changed.list = list_others;
-    changed.pd_open = open_not_ours;
-    (*kernel)->ops = &changed;
-    return 0;
+    const struct service *service = context;
+    return core_client_kernel_open(service->client, service->pinned, kernel, error);
+}
+
+/* Whatever came from the client goes too: it may be a copy of what it wants to see closed. */
+static void close_kernel(void *context, struct recap_kernel *kernel)
+{
+    struct service *service = context;
+    kernel->ops->close(kernel);
+    descriptor_stream_drop(&service->stream);
 }
 
 /* The PD of a session stays open in a kernel of its own, whatever the holder begins anew. */
-static int pin(const struct core_client *client, struct recap_kernel **kernel)
+static int pin(const struct core_client *client, struct recap_kernel **kernel,
+               struct recap_pd **pinned)
 {
     int result = recap_linux_open(kernel, NULL);
-    return result ? result : (*kernel)->ops->pd_open(*kernel, client->confined, &pinned, NULL);
+    return result ? result : (*kernel)->ops->pd_open(*kernel, client->confined, pinned, NULL);
 }
 
 /* Who speaks for the client: as long as nothing was said, the process that connected. */
@@ -329,23 +207,27 @@ static int first_speaker(const struct core_client *client)
 
 /* One client, or one holder of a session after the other: what was held for a process, what it gave
  * among it, is let go when that process ends, whoever else holds the stream by then. */
-static int serve_speaker(const struct core_client *client, const struct core_limits *limits,
+static int serve_speaker(const struct core_client *client, struct recap_pd *pinned,
                          const sigset_t *listening, int speaker)
 {
     enum { UNSEEN = 60 }; /* times the patience, for whom nothing tells whether it is there */
-    struct recap_kernel *kernel;
-    struct descriptor_stream stream;
-    int result = open_kernel(&kernel);
-    descriptor_stream_init(&stream, CORE_CLIENT_SOCKET, true);
-    stream.hurry = client->patience_ms;
-    stream.unseen = (int64_t)client->patience_ms * UNSEEN;
-    stream.listening = listening;
-    descriptor_stream_follow(&stream, speaker);
-    if (result == 0) {
-        result = core_serve(kernel, &stream.base, limits);
-        kernel->ops->close(kernel);
-    }
-    descriptor_stream_clear(&stream);
+    struct service service = {.client = client, .pinned = pinned};
+    const struct core_limits limits = {.frame = FRAME,
+                                       .memory = client->memory,
+                                       .confined = client->confined,
+                                       .looks = client->looks,
+                                       .open = open_kernel,
+                                       .close = close_kernel,
+                                       .session = client->confined ? NULL : hand_on,
+                                       .context = &service};
+    struct descriptor_stream *stream = &service.stream;
+    descriptor_stream_init(stream, CORE_CLIENT_SOCKET, true);
+    stream->hurry = client->patience_ms;
+    stream->unseen = (int64_t)client->patience_ms * UNSEEN;
+    stream->listening = listening;
+    descriptor_stream_follow(stream, speaker);
+    int result = core_serve(NULL, &stream->base, &limits);
+    descriptor_stream_clear(stream);
     return result;
 }
 
@@ -357,32 +239,26 @@ static void end_on_signal(int number)
 int core_client_serve(const struct core_client *client)
 {
     struct recap_kernel *holder = NULL;
-    struct core_limits limits = {.frame = FRAME,
-                                 .memory = client->memory,
-                                 .confined = client->confined,
-                                 .looks = client->looks,
-                                 .session = client->confined ? NULL : hand_on,
-                                 .context = (void *)client};
+    struct recap_pd *pinned = NULL;
     struct sigaction action = {.sa_handler = end_on_signal};
     sigset_t listening;
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     sigprocmask(SIG_SETMASK, NULL, &listening);
     sigdelset(&listening, SIGTERM);
-    served = client;
     int result = core_identity_take_on(&client->identity, NULL);
     /* A second one is the user's own where his quota of keys permits it; it is empty in any case.
      */
     if (result == 0)
         core_apart_keyring();
     if (client->confined)
-        result = report(client, result ? result : pin(client, &holder));
+        result = report(client, result ? result : pin(client, &holder, &pinned));
     else if (result < 0)
         core_client_fail(client, result);
     if (result == 0)
-        set_address_space(0, address_space() + (rlim_t)client->memory * 2 + OWN_MEMORY);
+        core_client_limit_space(0, address_space() + (rlim_t)client->memory * 2 + OWN_MEMORY);
     for (int speaker = first_speaker(client); result == 0; speaker = -1) {
-        result = serve_speaker(client, &limits, &listening, speaker);
+        result = serve_speaker(client, pinned, &listening, speaker);
         if (result != -EOWNERDEAD || !client->confined)
             break;
         result = 0;

@@ -220,10 +220,15 @@ void descriptor_stream_follow(struct descriptor_stream *stream, int speaker)
     stream->speaker = speaker;
 }
 
-void descriptor_stream_clear(struct descriptor_stream *stream)
+void descriptor_stream_drop(struct descriptor_stream *stream)
 {
     drop(&stream->arrived);
     drop(&stream->taken);
+}
+
+void descriptor_stream_clear(struct descriptor_stream *stream)
+{
+    descriptor_stream_drop(stream);
     drop(&stream->leaving);
     drop(&stream->speaker);
 }

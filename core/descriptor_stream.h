@@ -41,6 +41,8 @@ void descriptor_stream_init(struct descriptor_stream *stream, int fd, bool carri
 /* From now on the kernel tells who speaks. Until somebody does it is `speaker`, a pidfd that the
  * stream takes over, or -1. */
 void descriptor_stream_follow(struct descriptor_stream *stream, int speaker);
+/* Closes what came and what was taken, which nobody needs any more. */
+void descriptor_stream_drop(struct descriptor_stream *stream);
 /* Closes what it holds, not its own descriptor. */
 void descriptor_stream_clear(struct descriptor_stream *stream);
 

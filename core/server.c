@@ -80,15 +80,14 @@ static int hello(struct session *session, struct wire_in *in, struct recap_error
 {
     const struct core_limits *limits = session->limits;
     const struct core_stream *stream = session->channel.stream;
-    session_clear(session);
+    int result = session_begin(session, error);
+    if (result < 0)
+        return result;
     uint64_t version = wire_get_number(in);
     bool known = version >= WIRE_OLDEST && version <= WIRE_VERSION;
     uint64_t frame = known ? wire_get_number(in) : CORE_FRAME;
     if (in->failed || frame < 1024)
         return session_malformed(error);
-    session->given = recap_badge_map_new();
-    if (!session->given)
-        return recap_fail(error, -ENOMEM, "beginning a session");
     session->channel.frame_out =
         frame < session->channel.frame_in ? (size_t)frame : session->channel.frame_in;
     session->greeted = known;
@@ -241,7 +240,7 @@ int core_serve(struct recap_kernel *kernel, struct core_stream *stream,
     size_t frame = limits->frame ? limits->frame : CORE_FRAME;
     struct session session = {
         .kernel = kernel,
-        .ops = kernel->ops,
+        .ops = kernel ? kernel->ops : NULL,
         .limits = limits,
         .channel = {.stream = stream,
                     .frame_in = frame,

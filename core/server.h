@@ -23,6 +23,11 @@ struct core_limits {
     uint64_t confined;
     /* With that: what the client may ask is what shows the PD and leaves it as it is. */
     bool looks;
+    /* Where each client has a kernel for itself: it is opened when the client says hello, and
+     * closed before its bye is answered, so that nothing that it had is held by the time it is
+     * told. NULL: there is one kernel, which stays. */
+    int (*open)(void *context, struct recap_kernel **kernel, struct recap_error *error);
+    void (*close)(void *context, struct recap_kernel *kernel);
     /* Yields a stream's end on which a session of that one PD is served, one that only looks or
      * not, as a descriptor that the stream takes over. NULL: core cannot hand on sessions. */
     int (*session)(void *context, struct recap_pd *pd, bool looks, int *fd,
@@ -34,7 +39,8 @@ enum { CORE_FRAME = 64 * 1024 };
 
 /* Serves until the client is gone: 0, or the negative errno that the stream gave. In the end, as
  * whenever another client says hello, what the client held is let go: suspended PDs go on, and PDs
- * that were created and not resumed are destroyed. The kernel stays open. `limits` may be NULL. */
+ * that were created and not resumed are destroyed. A given kernel stays open; NULL: `limits` open
+ * one. `limits` may be NULL. */
 int core_serve(struct recap_kernel *kernel, struct core_stream *stream,
                const struct core_limits *limits);
 

@@ -28,6 +28,24 @@ void session_clear(struct session *session)
     session->given = NULL;
     session->given_count = 0;
     session->greeted = false;
+    if (session->kernel && session->limits->close) {
+        session->limits->close(session->limits->context, session->kernel);
+        session->kernel = NULL;
+        session->ops = NULL;
+    }
+}
+
+int session_begin(struct session *session, struct recap_error *error)
+{
+    const struct core_limits *limits = session->limits;
+    session_clear(session);
+    session->given = recap_badge_map_new();
+    if (!session->given)
+        return recap_fail(error, -ENOMEM, "beginning a session");
+    int result = session->kernel ? 0 : limits->open(limits->context, &session->kernel, error);
+    if (result == 0)
+        session->ops = session->kernel->ops;
+    return result;
 }
 
 struct session_pd *session_pd(struct session *session, struct wire_in *in,

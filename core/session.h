@@ -19,7 +19,7 @@ struct session_pd {
 };
 
 struct session {
-    struct recap_kernel *kernel;
+    struct recap_kernel *kernel; /* NULL until the hello, where the limits open one */
     const struct recap_kernel_ops *ops;
     const struct core_limits *limits;
     struct wire_channel channel;
@@ -46,8 +46,10 @@ struct session {
 
 /* --- session.c -------------------------------------------------------------------------------- */
 
-/* Lets go of all that the client held. */
+/* Lets go of all that the client held, with the kernel if that was opened for it. */
 void session_clear(struct session *session);
+/* Lets go of what the last one held, for a client that says hello. */
+int session_begin(struct session *session, struct recap_error *error);
 /* Lets go of the graph and what was built of it, PDs aside. */
 void session_drop_graph(struct session *session);
 /* A PD by the client's number for it, or NULL with `error` filled. */

@@ -1,4 +1,5 @@
 /* core.c: the server over a kernel in memory: the engine through it, and clients that die. */
+#include "core/protocol.h"
 #include "engine/engine.h"
 #include "tests/unit/served.h"
 
@@ -245,9 +246,65 @@ static void test_walks_are_batched(void **state)
     stop(&core);
 }
 
+/* A kernel for each client. */
+static int opened, closed;
+
+static int open_for_client(void *context, struct recap_kernel **kernel, struct recap_error *error)
+{
+    struct core *core = context;
+    if (opened == 2)
+        return recap_fail(error, -EMFILE, "opening a kernel");
+    opened++;
+    *kernel = &core->kernel.base;
+    return 0;
+}
+
+static void close_for_client(void *context, struct recap_kernel *kernel)
+{
+    struct core *core = context;
+    assert_ptr_equal(kernel, &core->kernel.base);
+    assert_false(core->kernel.pds[0].suspended);
+    closed++;
+}
+
+/* What was opened for a client is closed when its bye is answered, and only then. */
+static void test_a_kernel_for_each_client(void **state)
+{
+    (void)state;
+    struct core core = {
+        .opens = true,
+        .limits = {.open = open_for_client, .close = close_for_client, .context = &core}};
+    struct recap_error error = {0};
+    struct recap_pd *pd = NULL;
+    fake_kernel_init(&core.kernel);
+    fake_pd_populate(&core.kernel);
+    opened = closed = 0;
+    start(&core);
+    for (int i = 1; i <= 2; i++) {
+        struct recap_kernel *kernel = client(&core);
+        assert_int_equal(opened, i);
+        assert_int_equal(kernel->ops->pd_open(kernel, 1, &pd, &error), 0);
+        assert_int_equal(kernel->ops->suspend(pd, &error), 0);
+        assert_int_equal(closed, i - 1);
+        kernel->ops->pd_close(pd);
+        kernel->ops->close(kernel);
+        assert_int_equal(closed, i);
+    }
+    /* One that cannot be opened is the answer to the hello, and nothing else is served. */
+    struct speaker speaker = speak(&core);
+    assert_int_equal(SAY(&speaker, ASK_HELLO, NULL, WIRE_VERSION, 65536), -EMFILE);
+    assert_int_equal(SAY(&speaker, ASK_LIST, NULL, 0), -EPROTO);
+    wire_channel_clear(&speaker.channel);
+    descriptor_stream_clear(&speaker.stream);
+    stop(&core);
+    assert_int_equal(core.result, 0);
+    assert_int_equal(closed, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_kernel_for_each_client),
         cmocka_unit_test_setup_teardown(test_comes_back_through_core, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_what_fails_in_core_is_told, make_folder,
                                         remove_folder),

@@ -13,7 +13,8 @@
 static void *serve(void *context)
 {
     struct core *core = context;
-    core->result = core_serve(&core->kernel.base, &core->stream.base, &core->limits);
+    struct recap_kernel *kernel = core->opens ? NULL : &core->kernel.base;
+    core->result = core_serve(kernel, &core->stream.base, &core->limits);
     return NULL;
 }
 

@@ -14,7 +14,8 @@
 struct core {
     struct fake_kernel kernel;
     struct core_limits limits;
-    int hurry; /* as in the stream; 0: none */
+    bool opens; /* the limits open a kernel for each client, and none is given */
+    int hurry;  /* as in the stream; 0: none */
     struct descriptor_stream stream;
     pthread_t thread;
     int ends[2];
