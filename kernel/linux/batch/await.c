@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -25,6 +26,8 @@
 #define NAP_PART 8
 #define SHORTEST_NAP_NS 20000
 #define LONGEST_NAP_NS (10 * MS)
+/* After how long it is worth to ask what the thread does instead of stopping. */
+#define ASK_NS MS
 /* How long a thread has to stop; and how long one that works for us may do so without once having
  * been on a processor. */
 #define STOP_LIMIT_NS (3000 * MS)
@@ -96,6 +99,17 @@ static bool is_over(struct wait *wait, int64_t now)
            (idle > FROZEN_LIMIT_NS && linux_held_frozen(wait->pd, wait->tid, NULL));
 }
 
+/* Sleeps for that long and not, as the kernel would have it, for two or three times as long. */
+static void nap(int64_t nanoseconds)
+{
+    int slack = prctl(PR_GET_TIMERSLACK);
+    if (slack > 0)
+        prctl(PR_SET_TIMERSLACK, 1);
+    nanosleep(&(struct timespec){.tv_nsec = nanoseconds}, NULL);
+    if (slack > 0)
+        prctl(PR_SET_TIMERSLACK, slack);
+}
+
 /* A wait status, or: -ECHILD the thread is none of ours (any more), -ESRCH it has ended,
  * -ETIMEDOUT, -EINTR the caller wants no more. `report` is what to wait for: also the report of an
  * end that can be seen already. */
@@ -120,6 +134,10 @@ static int wait_status(const struct linux_pd *pd, pid_t tid, int64_t deadline, b
             __builtin_ia32_pause();
             continue;
         }
+        if (waited < ASK_NS) {
+            nap(SHORTEST_NAP_NS);
+            continue;
+        }
         char state = linux_stop_state(pd, tid);
         /* Its report may just have come: that is looked for once more. */
         ended = !report && (state == 'Z' || state == 'X');
@@ -129,10 +147,7 @@ static int wait_status(const struct linux_pd *pd, pid_t tid, int64_t deadline, b
             return -EINTR;
         if (is_over(&wait, now))
             return -ETIMEDOUT;
-        int64_t nap = waited / NAP_PART;
-        nap = nap < SHORTEST_NAP_NS ? SHORTEST_NAP_NS : nap;
-        nap = nap > LONGEST_NAP_NS ? LONGEST_NAP_NS : nap;
-        nanosleep(&(struct timespec){.tv_nsec = nap}, NULL);
+        nap(waited / NAP_PART < LONGEST_NAP_NS ? waited / NAP_PART : LONGEST_NAP_NS);
     }
 }
 
