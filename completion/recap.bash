@@ -69,7 +69,7 @@ _recap() {
         mapfile -t COMPREPLY < <(compgen -W "$(_recap_selectors "$pid")" -- "$current")
         ;;
     install:2)
-        mapfile -t COMPREPLY < <(compgen -W "path: fd: pid: unix: tcp: null" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "path: fd: pid: unix: tcp: hangup null" -- "$current")
         compopt -o nospace
         ;;
     restore:0 | verify:0 | show:0 | pack:0 | graph:0)

@@ -82,9 +82,10 @@ int recap_install(struct recap_pd *pd, recap_selector selector, const struct rec
 int recap_remove(struct recap_pd *pd, recap_selector selector, struct recap_error *error);
 
 /* The object that `object` names, in the notation of recap-install(1): "path:FILE", "fd:N",
- * "pid:PID:SELECTOR", "unix:PATH", "tcp:HOST:PORT", "null". `rights` (enum recap_right, 0: as the
- * notation says) are those that are wanted. It is opened or connected by this call, and let go when
- * the kernel is closed. Errors: those of open(2), connect(2); EINVAL, not in that notation. */
+ * "pid:PID:SELECTOR", "unix:PATH", "tcp:HOST:PORT", "hangup", "null". `rights` (enum recap_right,
+ * 0: as the notation says) are those that are wanted. It is opened or connected by this call, and
+ * let go when the kernel is closed. Errors: those of open(2), connect(2); EINVAL, not in that
+ * notation. */
 int recap_object(struct recap_kernel *kernel, const char *object, uint32_t rights,
                  recap_badge *badge, struct recap_error *error);
 

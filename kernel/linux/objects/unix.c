@@ -13,13 +13,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { BOTH_WAYS = 3 };
@@ -155,7 +153,6 @@ static int describe_name(const struct finding *finding)
 struct listener_search {
     const char *name;
     size_t length;
-    uint32_t pending;
     int type;
     uint32_t found;
 };
@@ -168,15 +165,6 @@ static int listener_by_name(void *context, const struct linux_unix_diag *diag)
         return 0;
     search->found = diag->inode;
     return 1;
-}
-
-static int listener_by_pending(void *context, const struct linux_unix_diag *diag)
-{
-    struct listener_search *search = context;
-    for (size_t i = 0; i < diag->pending_count; i++)
-        if (diag->pending[i] == search->pending)
-            search->found = diag->inode;
-    return search->found != 0;
 }
 
 /* The listening socket whose abstract name this one carries: 0 when it has its name for itself. */
@@ -229,18 +217,25 @@ static void describe_dead(const struct finding *finding)
 /* A connection that the other side has not accepted, or whose other end is closed. */
 static int describe_half(const struct finding *finding)
 {
-    struct listener_search search = {.pending = finding->diag->inode};
-    linux_unix_diag_all(1u << TCP_LISTEN, listener_by_pending, &search);
-    if (!search.found && finding->diag->shutdown == BOTH_WAYS) {
+    __attribute__((cleanup(free_diag))) struct linux_unix_diag *listener = NULL;
+    int result = linux_unix_pending_at(finding->diag->inode, &listener);
+    if (result < 0)
+        return recap_fail(finding->error, result, "looking for where a Unix socket is connected");
+    if (!listener && finding->diag->shutdown == BOTH_WAYS) {
         describe_dead(finding);
         return 0;
     }
-    recap_badge listener = linux_unix_inside(finding->kernel, search.found);
-    if (!listener)
+    recap_badge badge = listener ? linux_unix_inside(finding->kernel, listener->inode) : 0;
+    if (!badge)
         return outside(finding, NULL);
-    recap_put_object(finding->arena, finding->ties, "listener", listener);
     put_label(finding, "that waits to be accepted", NULL, "");
-    return 0;
+    result = linux_unix_pending_describe(finding->kernel, listener, finding->description->fd,
+                                         finding->arena, NULL, finding->error);
+    if (result == -EOPNOTSUPP)
+        return linux_unix_pending_refuse(listener, finding->description->fd, finding->arena,
+                                         finding->error);
+    recap_put_object(finding->arena, finding->ties, "listener", badge);
+    return result;
 }
 
 /* 1: it may be in flight, which is looked at once the component is stopped. */
@@ -303,38 +298,12 @@ static int describe_connected(const struct finding *finding)
 
 /* --- listening ------------------------------------------------------------- */
 
-static int describe_pending(const struct finding *finding)
-{
-    const struct linux_unix_diag *diag = finding->diag;
-    if (!diag->pending_count)
-        return 0;
-    struct recap_value *list = recap_put_list(finding->arena, finding->ties, "pending");
-    for (size_t i = 0; i < diag->pending_count; i++) {
-        recap_badge client = linux_unix_inside(finding->kernel, diag->pending[i]);
-        __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
-        int unread = 0;
-        if (!client)
-            return recap_refuse(finding->error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                                "a connection from outside waits to be accepted at %s",
-                                own_name(finding));
-        int result = linux_badge_fd(finding->kernel, client, &fd, finding->error);
-        if (result < 0)
-            return result;
-        if (ioctl(fd, SIOCOUTQ, &unread) < 0 || unread)
-            return recap_refuse(finding->error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                                "a connection that waits to be accepted at %s has data already, "
-                                "which nobody can read before it is accepted",
-                                own_name(finding));
-        recap_put_object(finding->arena, list, NULL, client);
-    }
-    return 0;
-}
-
 static int describe_listening(const struct finding *finding)
 {
     recap_put_number(finding->arena, finding->state, "backlog", finding->diag->backlog);
     put_label(finding, "listening on ", own_name(finding), "");
-    return describe_pending(finding);
+    return linux_unix_pending_describe(finding->kernel, finding->diag, finding->description->fd,
+                                       finding->arena, finding->ties, finding->error);
 }
 
 /* --- all together ---------------------------------------------------------- */

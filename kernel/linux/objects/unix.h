@@ -13,6 +13,7 @@
  *               listening socket its own
  *   dead        it was connected to a socket that is closed; "reset": with data unread
  *   ties        peer: the other end of a pair
+ *               listener: where it waits to be accepted
  *               target: what a datagram socket sends to, or "target-name" when that is outside
  *               pending: connections of a listening socket that it has not accepted, oldest first
  *               queue: what waits in it, the bytes being its content
@@ -23,6 +24,7 @@
 
 #include "kernel/linux/linux.h"
 #include "kernel/linux/objects/socket_queue.h"
+#include "kernel/linux/objects/unix_diag.h"
 
 /* What is kept with the badge of a Unix socket. */
 struct linux_unix_kept {
@@ -63,6 +65,16 @@ int linux_unix_queue_fill(struct linux_pd *pd, const struct recap_creation *crea
 int linux_unix_enter_in_flight(struct linux_kernel *kernel, struct recap_error *error);
 /* The badge of a socket inside the checkpoint with that inode, or 0. */
 recap_badge linux_unix_inside(struct linux_kernel *kernel, uint32_t inode);
+/* unix_pending.c: the listening socket that a connection waits at; left alone if there is none. */
+int linux_unix_pending_at(uint32_t client, struct linux_unix_diag **listener);
+/* Enters what waits there into `ties`, or only finds (`ties` is NULL) whether it can be restored.
+ * `selector` is that of whoever asks. */
+int linux_unix_pending_describe(struct linux_kernel *kernel, const struct linux_unix_diag *listener,
+                                int selector, struct recap_arena *arena, struct recap_value *ties,
+                                struct recap_error *error);
+/* Refuses one of the connections, because the listening socket cannot be restored with them. */
+int linux_unix_pending_refuse(const struct linux_unix_diag *listener, int selector,
+                              struct recap_arena *arena, struct recap_error *error);
 /* The address by which a socket that create made is reached. */
 socklen_t linux_unix_reach(struct linux_kernel *kernel, const struct recap_creation *creation,
                            const struct recap_object *object, struct sockaddr_storage *address);

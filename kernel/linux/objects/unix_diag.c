@@ -1,16 +1,15 @@
 /* unix_diag.c: what the kernel tells of Unix sockets by inode (sock_diag). */
 #include "kernel/linux/objects/unix_diag.h"
+#include "kernel/linux/objects/sock_diag.h"
 
 #include <errno.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 struct request {
     struct nlmsghdr header;
@@ -95,54 +94,75 @@ static int parse(const struct nlmsghdr *header, struct linux_unix_diag *diag)
     return 0;
 }
 
-/* Sends the request; a negative errno or the socket that the answer comes to. */
-static int ask(struct request *request)
+static int keep_one(void *context, const struct nlmsghdr *header)
 {
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    if (fd < 0)
-        return -errno;
-    request->header.nlmsg_len = sizeof *request;
-    request->header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-    request->header.nlmsg_flags |= NLM_F_REQUEST;
-    request->ask.sdiag_family = AF_UNIX;
-    request->ask.udiag_cookie[0] = request->ask.udiag_cookie[1] = UINT32_MAX;
-    if (send(fd, request, sizeof *request, 0) < 0) {
-        int result = -errno;
-        close(fd);
+    return parse(header, context);
+}
+
+/* One that is looked for in a list. */
+struct search {
+    uint32_t inode;
+    struct linux_unix_diag *found;
+    bool met;
+};
+
+static int keep_if_meant(void *context, const struct nlmsghdr *header)
+{
+    struct search *search = context;
+    const struct unix_diag_msg *message = NLMSG_DATA(header);
+    if (header->nlmsg_len < NLMSG_LENGTH(sizeof *message))
+        return -EPROTO;
+    if (message->udiag_ino != search->inode)
+        return 0;
+    search->met = true;
+    int result = parse(header, search->found);
+    return result ? result : 1;
+}
+
+static int find(uint32_t inode, struct linux_unix_diag *found)
+{
+    const struct unix_diag_req ask = {.sdiag_family = AF_UNIX,
+                                      .udiag_states = UINT32_MAX,
+                                      .udiag_ino = inode,
+                                      .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS |
+                                                    UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS |
+                                                    UDIAG_SHOW_RQLEN,
+                                      .udiag_cookie = {UINT32_MAX, UINT32_MAX}};
+    struct request one = {.ask = ask}, all = {.header = {.nlmsg_flags = NLM_F_DUMP}, .ask = ask};
+    struct search search = {.inode = inode, .found = found};
+    int result = linux_sock_diag(&one.header, sizeof one, keep_one, found);
+    if (result != -EMSGSIZE)
         return result;
-    }
-    return fd;
+    /* So many wait to be accepted there that a page cannot hold them; the parts of a list can. */
+    all.ask.udiag_states = 1u << TCP_LISTEN;
+    result = linux_sock_diag(&all.header, sizeof all, keep_if_meant, &search);
+    return result < 0 ? result : search.met ? 0 : -EMSGSIZE;
 }
 
 int linux_unix_diag(uint32_t inode, struct linux_unix_diag **diag)
 {
-    struct request request = {.ask = {.udiag_states = UINT32_MAX,
-                                      .udiag_ino = inode,
-                                      .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS |
-                                                    UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS |
-                                                    UDIAG_SHOW_RQLEN}};
-    _Alignas(struct nlmsghdr) char buffer[16384];
-    int fd = ask(&request);
-    if (fd < 0)
-        return fd;
-    ssize_t length = recv(fd, buffer, sizeof buffer, 0);
-    int result = length < 0 ? -errno : 0;
-    close(fd);
-    if (result < 0)
-        return result;
-    const struct nlmsghdr *header = (const struct nlmsghdr *)buffer;
-    if (!NLMSG_OK(header, length))
-        return -EPROTO;
-    if (header->nlmsg_type == NLMSG_ERROR) {
-        const struct nlmsgerr *answer = NLMSG_DATA(header);
-        return answer->error < 0 ? answer->error : -EPROTO;
-    }
     struct linux_unix_diag *found = calloc(1, sizeof *found);
-    result = found ? parse(header, found) : -ENOMEM;
+    int result = found ? find(inode, found) : -ENOMEM;
     if (result < 0)
         linux_unix_diag_free(found);
     else
         *diag = found;
+    return result;
+}
+
+struct visit {
+    int (*visit)(void *context, const struct linux_unix_diag *diag);
+    void *context;
+};
+
+static int visit_one(void *context, const struct nlmsghdr *header)
+{
+    const struct visit *visit = context;
+    struct linux_unix_diag one = {0};
+    int result = parse(header, &one);
+    if (result == 0)
+        result = visit->visit(visit->context, &one);
+    free(one.pending);
     return result;
 }
 
@@ -152,32 +172,9 @@ int linux_unix_diag_all(uint32_t states,
 {
     struct request request = {
         .header = {.nlmsg_flags = NLM_F_DUMP},
-        .ask = {.udiag_states = states,
+        .ask = {.sdiag_family = AF_UNIX,
+                .udiag_states = states,
                 .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS}};
-    _Alignas(struct nlmsghdr) char buffer[32768];
-    int fd = ask(&request);
-    if (fd < 0)
-        return fd;
-    int result = 0;
-    for (bool done = false; !done && result == 0;) {
-        ssize_t length = recv(fd, buffer, sizeof buffer, 0);
-        if (length <= 0) {
-            result = length ? -errno : -EPROTO;
-            break;
-        }
-        const struct nlmsghdr *header = (const struct nlmsghdr *)buffer;
-        for (; result == 0 && NLMSG_OK(header, length); header = NLMSG_NEXT(header, length)) {
-            struct linux_unix_diag one = {0};
-            if (header->nlmsg_type == NLMSG_DONE) {
-                done = true;
-                break;
-            }
-            result = header->nlmsg_type == NLMSG_ERROR ? -EPROTO : parse(header, &one);
-            if (result == 0)
-                result = visit(context, &one);
-            free(one.pending);
-        }
-    }
-    close(fd);
-    return result;
+    return linux_sock_diag(&request.header, sizeof request, visit_one,
+                           &(struct visit){visit, context});
 }

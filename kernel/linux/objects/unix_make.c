@@ -40,6 +40,15 @@ static void clear_making(struct making *making)
     linux_close_descriptor(&making->place);
 }
 
+/* Two ends of a connection are made together: a binding of one alone would end it for the other,
+ * and nobody would be told. */
+static int refuse_alone(const char *other, struct recap_error *error)
+{
+    recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "%s is bound to something else", other);
+    return recap_error_remedy(error, "restore with --bind for this one too: \"hangup\" ends its "
+                                     "connection");
+}
+
 static int bind_name(struct making *making)
 {
     if (recap_get_bytes(making->object->state, "name", &making->name, &making->name_length) < 0)
@@ -74,6 +83,8 @@ static int accepted(struct making *making, uint64_t listener)
 {
     const struct recap_object *object = recap_graph_object(making->creation->graph, listener);
     struct sockaddr_storage address;
+    if (object && !linux_unix_kept(making->kernel, making->creation->badges[listener]))
+        return refuse_alone("the socket that it was accepted at", making->error);
     socklen_t length =
         object ? linux_unix_reach(making->kernel, making->creation, object, &address) : 0;
     if (!length)
@@ -116,8 +127,7 @@ static int take_end(struct making *making, uint64_t maker)
         return linux_state_damaged(making->object, "maker", making->error);
     struct linux_unix_kept *kept = linux_unix_kept(making->kernel, making->creation->badges[maker]);
     if (!kept || kept->other < 0)
-        return recap_refuse(making->error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                            "the other end of the Unix socket is bound to something else");
+        return refuse_alone("the other end of the Unix socket", making->error);
     making->fd = kept->other;
     kept->other = -1;
     return bind_name(making);
@@ -315,6 +325,26 @@ static int shut_down(int fd, const struct recap_object *object, const struct rec
     return 0;
 }
 
+/* Whether those that it was connected to were made again. */
+static int check_partners(const struct linux_pd *pd, const struct recap_creation *creation,
+                          const struct recap_value *ties, struct recap_error *error)
+{
+    static const struct {
+        const char *tie;
+        const char *what;
+    } partners[] = {{"peer", "the other end of the Unix socket"},
+                    {"listener", "the socket that it waits to be accepted at"},
+                    {"target", "the socket that it sends to"}};
+    for (size_t i = 0; i < sizeof partners / sizeof *partners; i++) {
+        uint64_t id;
+        if (recap_get_object(ties, partners[i].tie, &id) == 0 &&
+            recap_graph_object(creation->graph, id) &&
+            !linux_unix_kept(pd->kernel, creation->badges[id]))
+            return refuse_alone(partners[i].what, error);
+    }
+    return 0;
+}
+
 int linux_unix_tie(struct linux_pd *pd, const struct recap_creation *creation,
                    const struct recap_object *object, struct recap_error *error)
 {
@@ -323,7 +353,9 @@ int linux_unix_tie(struct linux_pd *pd, const struct recap_creation *creation,
     struct linux_unix_kept *kept = linux_unix_keep(pd->kernel, badge);
     if (!kept)
         return recap_fail(error, -ENOMEM, "tying a Unix socket");
-    int result = kept->filled ? 0 : fill_all(pd, creation, error);
+    int result = check_partners(pd, creation, ties, error);
+    if (result == 0 && !kept->filled)
+        result = fill_all(pd, creation, error);
     __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
     if (result == 0)
         result = linux_badge_fd(pd->kernel, badge, &fd, error);
