@@ -5,7 +5,6 @@
 #include "kernel/linux/concerns.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -81,12 +80,16 @@ static int refuse_raise(const char *name, const struct rlimit *want, const struc
                                      "(with CAP_SYS_RESOURCE)");
 }
 
-/* The caller may raise hard limits, or there is none to be raised. */
-static bool may_raise(void)
+/* Tried with our own: a capability in a user namespace, as an ordinary user's restore has, is not
+ * enough, and nothing tells but the kernel's answer. */
+static bool may_raise(int resource, rlim_t hard)
 {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct sets[2] = {0};
-    return syscall(SYS_capget, &header, sets) == 0 && (sets[0].effective >> CAP_SYS_RESOURCE) & 1;
+    struct rlimit own, raised;
+    if (getrlimit((__rlimit_resource_t)resource, &own) < 0)
+        return false;
+    raised = (struct rlimit){own.rlim_cur, hard};
+    return hard <= own.rlim_max || (setrlimit((__rlimit_resource_t)resource, &raised) == 0 &&
+                                    setrlimit((__rlimit_resource_t)resource, &own) == 0);
 }
 
 int linux_limits_set(struct linux_steps *steps, const struct recap_value *want,
@@ -103,7 +106,7 @@ int linux_limits_set(struct linux_steps *steps, const struct recap_value *want,
             return recap_fail(error, -EBADMSG, "reading the limits of the new process");
         if (memcmp(&limit, &now, sizeof now) == 0)
             continue;
-        if (limit.rlim_max > now.rlim_max && !may_raise())
+        if (limit.rlim_max > now.rlim_max && !may_raise(i, limit.rlim_max))
             return refuse_raise(names[i], &limit, &now, error);
         uint64_t at = linux_batch_put(linux_steps_batch(steps), &limit, sizeof limit);
         linux_step(steps, "setting a limit", SYS_prlimit64, 0, i, at, 0);
