@@ -110,6 +110,10 @@ bool linux_procfs_hidden(int code);
 int linux_procfs_next(DIR *directory, struct dirent **entry);
 /* The target of a link below it, NUL-terminated, into `buffer`: the length or a negative errno. */
 ssize_t linux_procfs_link(int directory, const char *path, char *buffer, size_t size);
+/* As sscanf, for one entry of a long text: sscanf itself measures all of the text first, so that
+ * reading entry by entry would cost the square of its length. An entry is at most 500 bytes. */
+int linux_procfs_scan(const char *entry, const char *format, ...)
+    __attribute__((format(scanf, 2, 3)));
 /* The value after "NAME:\t" in a status or fdinfo text: a pointer into it, or NULL. */
 const char *linux_procfs_field(const char *text, const char *name);
 

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -106,6 +108,19 @@ ssize_t linux_procfs_link(int directory, const char *path, char *buffer, size_t 
         return -EOVERFLOW;
     buffer[length] = '\0';
     return length;
+}
+
+int linux_procfs_scan(const char *entry, const char *format, ...)
+{
+    char copy[512];
+    size_t length = strnlen(entry, sizeof copy - 1);
+    memcpy(copy, entry, length);
+    copy[length] = '\0';
+    va_list arguments;
+    va_start(arguments, format);
+    int count = vsscanf(copy, format, arguments);
+    va_end(arguments);
+    return count;
 }
 
 const char *linux_procfs_field(const char *text, const char *name)

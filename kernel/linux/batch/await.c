@@ -69,7 +69,7 @@ static int64_t time_on_processor(const struct linux_pd *pd, pid_t tid)
                                                                          : strtoll(text, NULL, 10);
 }
 
-static bool wanted(const struct linux_pd *pd)
+bool linux_stop_wanted(const struct linux_pd *pd)
 {
     const struct recap_kernel *kernel = pd->base.kernel;
     return !kernel->wanted || kernel->wanted(kernel->wanted_context);
@@ -143,7 +143,7 @@ static int wait_status(const struct linux_pd *pd, pid_t tid, int64_t deadline, b
         ended = !report && (state == 'Z' || state == 'X');
         if (ended)
             continue;
-        if (!report && !wanted(pd))
+        if (!report && !linux_stop_wanted(pd))
             return -EINTR;
         if (is_over(&wait, now))
             return -ETIMEDOUT;

@@ -140,6 +140,8 @@ int64_t linux_stop_deadline(void);
  * although the kernel reports that only when they are. */
 void linux_stop_wait(const struct linux_pd *pd, pid_t tid, int64_t deadline,
                      struct linux_stopped *stopped);
+/* Whether the caller still wants what is being done. */
+bool linux_stop_wanted(const struct linux_pd *pd);
 /* The state letter of a thread; 'X' when there is none, '?' when it cannot be read. */
 char linux_stop_state(const struct linux_pd *pd, pid_t tid);
 /* Whether the thread stands. */

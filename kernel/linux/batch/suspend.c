@@ -70,12 +70,32 @@ static bool has_ended(const struct linux_pd *pd, pid_t tid)
     return state == 'Z' || state == 'X';
 }
 
-static struct linux_thread *find_thread(struct linux_pd *pd, pid_t tid)
+/* The threads that are ours, in ascending order: there may be very many. */
+struct known {
+    pid_t *tids;
+    size_t count;
+};
+
+static int compare_tids(const void *a, const void *b)
 {
-    for (size_t i = 0; i < pd->thread_count; i++)
-        if (pd->threads[i].tid == tid)
-            return &pd->threads[i];
-    return NULL;
+    pid_t first = *(const pid_t *)a, second = *(const pid_t *)b;
+    return (first > second) - (first < second);
+}
+
+static bool is_known(const struct known *known, pid_t tid)
+{
+    return known->count && bsearch(&tid, known->tids, known->count, sizeof tid, compare_tids);
+}
+
+static int list_known(const struct linux_pd *pd, struct known *known)
+{
+    known->tids = calloc(pd->thread_count + 1, sizeof *known->tids);
+    if (!known->tids)
+        return -ENOMEM;
+    for (known->count = 0; known->count < pd->thread_count; known->count++)
+        known->tids[known->count] = pd->threads[known->count].tid;
+    qsort(known->tids, known->count, sizeof *known->tids, compare_tids);
+    return 0;
 }
 
 static struct linux_thread *add_thread(struct linux_pd *pd, pid_t tid)
@@ -125,39 +145,43 @@ static int seize(struct linux_pd *pd, pid_t tid, struct recap_error *error)
 
 /* Looks what the threads wait in that are not yet ours. None is ours meanwhile: one that is stands
  * still with its first signal. */
-static int look_at_all(struct linux_pd *pd, DIR *tasks, struct recap_error *error)
+static int look_at_all(struct linux_pd *pd, DIR *tasks, const struct known *known)
 {
     struct dirent *entry;
-    int code;
+    int code = 0;
     rewinddir(tasks);
-    while ((code = linux_procfs_next(tasks, &entry)) == 0 && entry) {
+    while (code >= 0 && (code = linux_procfs_next(tasks, &entry)) == 0 && entry) {
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (tid > 0 && !find_thread(pd, tid) && linux_wait_look(pd, tid) < 0)
-            return recap_fail(error, -ENOMEM, "stopping process %d", pd->pid);
+        if (tid > 0 && !is_known(known, tid))
+            code = linux_wait_look(pd, tid);
     }
-    return code < 0 && !linux_procfs_gone(code)
-               ? recap_fail(error, code, "listing the threads of process %d", pd->pid)
-               : 0;
+    return code < 0 && !linux_procfs_gone(code) ? code : 0;
 }
 
 /* Seizes every thread that is not yet ours. */
 static int seize_all(struct linux_pd *pd, DIR *tasks, struct recap_error *error)
 {
-    int code = pd->created ? 0 : look_at_all(pd, tasks, error);
+    struct known known = {0};
     struct dirent *entry;
+    int code = list_known(pd, &known);
+    if (code == 0 && !pd->created)
+        code = look_at_all(pd, tasks, &known);
+    if (code < 0)
+        recap_fail(error, code, "listing the threads of process %d", pd->pid);
     if (code == 0 && pd->thread_count == 0)
         code = seize(pd, pd->task, error);
     rewinddir(tasks);
     while (code == 0) {
         int listed = linux_procfs_next(tasks, &entry);
         if (listed < 0 && !linux_procfs_gone(listed))
-            return recap_fail(error, listed, "listing the threads of process %d", pd->pid);
+            code = recap_fail(error, listed, "listing the threads of process %d", pd->pid);
         if (!entry)
             break;
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (tid > 0 && !find_thread(pd, tid))
+        if (tid > 0 && tid != pd->task && !is_known(&known, tid))
             code = seize(pd, tid, error);
     }
+    free(known.tids);
     return code;
 }
 

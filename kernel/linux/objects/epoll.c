@@ -93,8 +93,8 @@ static int parse(const char *fdinfo, struct entry **entries, size_t *count)
         unsigned long long data, inode;
         unsigned events;
         int number;
-        if (sscanf(line, "tfd: %d events: %x data: %llx pos:%*d ino:%llx", &number, &events, &data,
-                   &inode) != 4) {
+        if (linux_procfs_scan(line, "tfd: %d events: %x data: %llx pos:%*d ino:%llx", &number,
+                              &events, &data, &inode) != 4) {
             free(list);
             return -EPROTO;
         }

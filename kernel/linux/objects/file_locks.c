@@ -29,8 +29,8 @@ static bool parse(const char *line, struct lock *lock)
 {
     char end[24];
     unsigned long long start, last;
-    if (sscanf(line, "%*[^:]: %15s %*s %15s %*d %*s %llu %23s", lock->kind, lock->mode, &start,
-               end) != 4)
+    if (linux_procfs_scan(line, "%*[^:]: %15s %*s %15s %*d %*s %llu %23s", lock->kind, lock->mode,
+                          &start, end) != 4)
         return false;
     lock->start = start;
     lock->end = -1;

@@ -39,16 +39,17 @@ static bool recognise(const struct linux_description *description)
 
 static bool parse_handle(const char *line, struct linux_watched *file)
 {
-    const char *bytes = strstr(line, "f_handle:");
+    const char *handle = strstr(line, "fhandle-bytes:"), *bytes = strstr(line, "f_handle:");
+    const char *end = strchrnul(line, '\n');
     unsigned length, type;
-    if (!bytes ||
-        sscanf(strstr(line, "fhandle-bytes:"), "fhandle-bytes:%x fhandle-type:%x", &length,
-               &type) != 2 ||
+    /* A watch without one must not take the next one's. */
+    if (!handle || !bytes || handle > end || bytes > end ||
+        linux_procfs_scan(handle, "fhandle-bytes:%x fhandle-type:%x", &length, &type) != 2 ||
         length > sizeof file->handle)
         return false;
     bytes += strlen("f_handle:");
     for (unsigned i = 0; i < length; i++)
-        if (sscanf(bytes + 2 * i, "%2hhx", &file->handle[i]) != 1)
+        if (linux_procfs_scan(bytes + 2 * i, "%2hhx", &file->handle[i]) != 1)
             return false;
     file->handle_length = length;
     file->handle_type = (int)type;
@@ -59,8 +60,8 @@ static bool parse(const char *line, struct watch *watch)
 {
     unsigned long long inode;
     unsigned number, device, mask;
-    if (sscanf(line, "inotify wd:%x ino:%llx sdev:%x mask:%x", &number, &inode, &device, &mask) !=
-        4)
+    if (linux_procfs_scan(line, "inotify wd:%x ino:%llx sdev:%x mask:%x", &number, &inode, &device,
+                          &mask) != 4)
         return false;
     *watch = (struct watch){.number = (int)number, .mask = mask};
     watch->file.inode = inode;

@@ -94,7 +94,7 @@ static bool parse_four(const char *line, struct membership *one)
         one->interface = (unsigned)strtoul(line, NULL, 10);
         return false;
     }
-    if (sscanf(line, " %8x", &group) != 1)
+    if (linux_procfs_scan(line, " %8x", &group) != 1)
         return false;
     struct sockaddr_in *in = (struct sockaddr_in *)&one->group;
     *in = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = group};
@@ -104,7 +104,7 @@ static bool parse_four(const char *line, struct membership *one)
 static bool parse_six(const char *line, struct membership *one)
 {
     char group[33];
-    if (sscanf(line, "%u %*s %32[0-9a-f]", &one->interface, group) != 2)
+    if (linux_procfs_scan(line, "%u %*s %32[0-9a-f]", &one->interface, group) != 2)
         return false;
     struct sockaddr_in6 *in = (struct sockaddr_in6 *)&one->group;
     *in = (struct sockaddr_in6){.sin6_family = AF_INET6};

@@ -69,8 +69,9 @@ static bool answers(ino_t inode)
         end = line + strcspn(line, "\n");
         if (*end)
             *end++ = '\0';
-        found = sscanf(line, "%*s %*d %*u %*x %*d %*d %d %*d %*u %lu", &dump, &at) == 2 &&
-                at == inode && dump;
+        found =
+            linux_procfs_scan(line, "%*s %*d %*u %*x %*d %*d %d %*d %*u %lu", &dump, &at) == 2 &&
+            at == inode && dump;
     }
     free(text);
     return found;

@@ -78,7 +78,8 @@ static void add_watches(struct linux_census *census, int directory, const char *
     for (const char *line = text; line; line = linux_fdinfo_next(line)) {
         unsigned long long inode;
         unsigned device, mask;
-        if (sscanf(line, "inotify wd:%*x ino:%llx sdev:%x mask:%x", &inode, &device, &mask) == 3 &&
+        if (linux_procfs_scan(line, "inotify wd:%*x ino:%llx sdev:%x mask:%x", &inode, &device,
+                              &mask) == 3 &&
             mask & (IN_OPEN | IN_ACCESS | IN_CLOSE))
             add(census, makedev(device >> 20, device & 0xfffff), inode, pid, WATCHES);
     }

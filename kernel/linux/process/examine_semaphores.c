@@ -42,7 +42,7 @@ int linux_examine_semaphores(struct linux_examine *examine)
     if (result < 0)
         return result == -ENOENT ? 0 : result;
     const char *line = strchr(text, '\n');
-    for (int key, set; result == 0 && line && sscanf(line, "%d %d", &key, &set) == 2;
+    for (int key, set; result == 0 && line && linux_procfs_scan(line, "%d %d", &key, &set) == 2;
          line = strchr(line + 1, '\n'))
         if (operated_last(set, pid))
             result = recap_refusals_say(

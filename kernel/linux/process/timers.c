@@ -36,8 +36,9 @@ static const char *parse_timer(const char *text, struct linux_timer *timer, int 
     if (!*text)
         return NULL;
     *result = -EBADMSG;
-    if (sscanf(text, "ID: %d signal: %d/%llx notify: %15[a-z]/%7[a-z].%d ClockID: %d%n", &timer->id,
-               &timer->signal, &value, kind, whom, &timer->to, &timer->clock, &used) < 7 ||
+    if (linux_procfs_scan(text, "ID: %d signal: %d/%llx notify: %15[a-z]/%7[a-z].%d ClockID: %d%n",
+                          &timer->id, &timer->signal, &value, kind, whom, &timer->to, &timer->clock,
+                          &used) < 7 ||
         used == 0)
         return NULL;
     timer->value = value;

@@ -1,5 +1,6 @@
 /* signals.c: reading signal dispositions and the signals that wait, with their data. */
 #include "kernel/linux/threads/signals.h"
+#include "kernel/linux/batch/foothold.h"
 #include "kernel/linux/concerns.h"
 
 #include <errno.h>
@@ -89,6 +90,10 @@ int linux_pending_record(const struct linux_reading *reading, bool shared,
             return recap_fail(error, -errno, "reading the pending signals of thread %d", tid);
         if (got == 0)
             break;
+        /* The kernel counts from the first one on for each: many take long. */
+        if (!linux_stop_wanted(reading->pd))
+            return recap_refuse(error, RECAP_FAILED, -EINTR,
+                                "interrupted while reading the pending signals of thread %d", tid);
         for (long i = 0; i < got; i++) {
             queued |= UINT64_C(1) << (infos[i].si_signo - 1);
             record_signal(reading->arena, list, &infos[i]);
