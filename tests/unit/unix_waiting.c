@@ -132,10 +132,37 @@ static void test_data_that_waits_to_be_accepted(void **state)
         close(fds[i]);
 }
 
+/* More wait than may: the program has lowered how many since they came. */
+static void test_more_than_may_wait(void **state)
+{
+    (void)state;
+    enum { WAIT = 150 };
+    struct sockaddr_un address;
+    struct remake remake;
+    socklen_t length;
+    int fds[1 + WAIT] = {listen_at(&address, &length, WAIT)};
+    for (int i = 1; i <= WAIT; i++)
+        assert_true((fds[i] = connect_to(&address, length)) >= 0);
+    assert_int_equal(listen(fds[0], 1), 0);
+    remake_all(&remake, fds, 1 + WAIT);
+    struct linux_unix_diag *diag = NULL;
+    assert_int_equal(linux_unix_diag(inode_of(fds[0]), &diag), 0);
+    assert_int_equal(diag->backlog, 1);
+    assert_int_equal(diag->pending_count, WAIT);
+    for (int i = 0; i < WAIT; i++)
+        assert_int_equal(diag->pending[i], inode_of(fds[1 + i]));
+    assert_int_equal(connect_to(&address, length), -EAGAIN);
+    linux_unix_diag_free(diag);
+    for (int i = 0; i <= WAIT; i++)
+        close(fds[i]);
+    remake_free(&remake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_thousands),
+        cmocka_unit_test(test_more_than_may_wait),
         cmocka_unit_test(test_data_that_waits_to_be_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,20 @@ int linux_unix_acting_pair(const struct recap_creation *creation, const struct r
     return 0;
 }
 
+static int connect_by(struct act *act, int fd, const struct sockaddr *address, socklen_t length,
+                      struct recap_error *error)
+{
+    static const char what[] = "connecting a Unix socket";
+    if (!act->pd)
+        return connect(fd, address, length) < 0 ? recap_fail(error, -errno, "%s", what) : 0;
+    uint64_t at = linux_batch_put(act->batch, address, length);
+    size_t token = linux_batch_send_fd(act->batch, fd);
+    size_t call = linux_batch_call(act->batch, SYS_connect, -1, at, length);
+    linux_batch_use_fd(act->batch, token, call, 0);
+    return finish(act, call, what, error);
+}
+
+/* Where no more may wait, nobody accepts any before the restore is over: it is not waited for. */
 int linux_unix_acting_connect(const struct recap_creation *creation,
                               const struct recap_object *object, int fd,
                               const struct sockaddr *address, socklen_t length,
@@ -172,17 +186,15 @@ int linux_unix_acting_connect(const struct recap_creation *creation,
 {
     __attribute__((cleanup(end_act))) struct act act;
     int result = begin(&act, creation, object, error);
+    int flags = result < 0 ? 0 : fcntl(fd, F_GETFL);
+    if (result == 0 && (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
+        result = recap_fail(error, -errno, "connecting a Unix socket");
     if (result < 0)
         return result;
-    if (!act.pd)
-        return connect(fd, address, length) < 0
-                   ? recap_fail(error, -errno, "connecting a Unix socket")
-                   : 0;
-    uint64_t at = linux_batch_put(act.batch, address, length);
-    size_t token = linux_batch_send_fd(act.batch, fd);
-    size_t call = linux_batch_call(act.batch, SYS_connect, -1, at, length);
-    linux_batch_use_fd(act.batch, token, call, 0);
-    return finish(&act, call, "connecting a Unix socket", error);
+    result = connect_by(&act, fd, address, length, error);
+    if (fcntl(fd, F_SETFL, flags) < 0 && result == 0)
+        result = recap_fail(error, -errno, "connecting a Unix socket");
+    return result;
 }
 
 int linux_unix_acting_listen(const struct recap_creation *creation,

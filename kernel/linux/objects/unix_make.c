@@ -70,10 +70,15 @@ static int plain(struct making *making)
     int result = bind_name(making);
     int64_t backlog;
     if (result == 0 && recap_get_number(making->object->state, "backlog", &backlog) == 0) {
-        if (backlog < 0 || backlog > INT32_MAX - MORE)
+        /* As many as wait: it may have been lowered since they came. */
+        int64_t room = MORE;
+        const struct recap_value *ties = recap_member(making->object->state, "ties");
+        for (const struct recap_value *v = recap_items(ties, "pending"); v; v = v->next)
+            room++;
+        if (backlog < 0 || backlog > INT32_MAX - room)
             return linux_state_damaged(making->object, "backlog", making->error);
         result = linux_unix_acting_listen(making->creation, making->object, making->fd,
-                                          (int)backlog + MORE, making->error);
+                                          (int)(backlog + room), making->error);
     }
     return result;
 }
