@@ -24,11 +24,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-extern const struct family confinement_family, files_family, limits_family, memory_family,
-    process_family, sockets_family, threads_family;
+extern const struct family address_space_family, confinement_family, files_family, limits_family,
+    memberships_family, memory_family, process_family, sockets_family, threads_family;
 static const struct family *const families[] = {
-    &confinement_family, &files_family,   &limits_family, &memory_family,
-    &process_family,     &sockets_family, &threads_family};
+    &address_space_family, &confinement_family, &files_family,
+    &limits_family,        &memberships_family, &memory_family,
+    &process_family,       &sockets_family,     &threads_family};
 
 enum { FAMILIES = sizeof families / sizeof *families };
 
@@ -56,6 +57,15 @@ static void in_one_line(char *text)
     for (; *text; text++)
         if (*text == '\n' || *text == '\t')
             *text = ' ';
+}
+
+void state_say_bytes(char text[STATE_TEXT], bool read, const unsigned char *bytes, size_t size)
+{
+    enum { SHOWN = 256 };
+    char digits[2 * SHOWN + 1] = "";
+    for (size_t i = 0; read && i < size && i < SHOWN; i++)
+        snprintf(digits + 2 * i, 3, "%02x", bytes[i]);
+    state_say(text, read, "%zu bytes %s", size, digits);
 }
 
 void state_say_file(char text[STATE_TEXT], const char *path)

@@ -65,6 +65,8 @@ struct family {
 /* Writes the text of a state, or what errno says if `answered` is false. */
 void state_say(char text[STATE_TEXT], bool answered, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Bytes in hexadecimal; or what errno says. */
+void state_say_bytes(char text[STATE_TEXT], bool read, const unsigned char *bytes, size_t size);
 /* The whole of a file, each newline and tab a space; or what errno says. */
 void state_say_file(char text[STATE_TEXT], const char *path);
 /* The value of a line "NAME:\tVALUE" in a file of /proc. */
