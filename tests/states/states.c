@@ -24,11 +24,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-extern const struct family address_space_family, confinement_family, files_family, limits_family,
-    memberships_family, memory_family, process_family, sockets_family, threads_family;
+extern const struct family address_space_family, confinement_family, events_family, files_family,
+    inodes_family, limits_family, memberships_family, memory_family, process_family, sockets_family,
+    threads_family;
 static const struct family *const families[] = {
-    &address_space_family, &confinement_family, &files_family,
-    &limits_family,        &memberships_family, &memory_family,
+    &address_space_family, &confinement_family, &events_family,      &files_family,
+    &inodes_family,        &limits_family,      &memberships_family, &memory_family,
     &process_family,       &sockets_family,     &threads_family};
 
 enum { FAMILIES = sizeof families / sizeof *families };
