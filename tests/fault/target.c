@@ -19,9 +19,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -68,7 +70,7 @@ static void need(bool built, const char *what)
 
 static const char queued[] = "six little words in a pipe";
 static struct {
-    int file, pipe[2], event, timer, epoll, pair[2], quiet[2];
+    int file, gone, log, watches, pipe[2], event, timer, epoll, pair[2], quiet[2];
     unsigned char *memory;
     sigset_t mask;
     stack_t stack;
@@ -86,6 +88,13 @@ static void build(void)
     held.file = open("file", O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600);
     need(held.file >= 0 && write(held.file, "0123456789", 10) == 10, "file");
     need(lseek(held.file, 4, SEEK_SET) == 4, "lseek");
+    need(mkdir("watched", 0700) == 0 || errno == EEXIST, "mkdir");
+    held.gone = open("watched/gone", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    need(held.gone >= 0 && write(held.gone, queued, sizeof queued) == sizeof queued, "gone");
+    held.log = open("watched/gone", O_WRONLY | O_APPEND);
+    held.watches = inotify_init1(IN_NONBLOCK);
+    need(held.log >= 0 && unlink("watched/gone") == 0, "unlink");
+    need(inotify_add_watch(held.watches, "watched", IN_OPEN | IN_CLOSE | IN_CREATE) > 0, "inotify");
     need(pipe2(held.pipe, O_NONBLOCK) == 0, "pipe");
     need(write(held.pipe[1], queued, sizeof queued) == sizeof queued, "write");
     held.event = eventfd(11, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -122,7 +131,18 @@ static void check_objects(void)
     check(size == sizeof queued, "the pipe holds %d bytes", size);
     check(ioctl(held.pair[1], FIONREAD, &size) == 0, "FIONREAD: %m");
     check(size == 9, "the socket holds %d bytes", size);
-    char peeked[9];
+    char peeked[9], read_back[sizeof queued];
+    check(pread(held.gone, read_back, sizeof read_back, 0) == sizeof read_back &&
+              memcmp(read_back, queued, sizeof queued) == 0,
+          "the removed file has another content: %m");
+    union {
+        struct inotify_event event;
+        char room[sizeof(struct inotify_event) + 256];
+    } seen;
+    /* But when an image of it is restored beside it, its file without a name is made there. */
+    while (read(held.watches, &seen, sizeof seen) > 0)
+        check(seen.event.len && seen.event.name[0] == '#', "%s is reported as %#x",
+              seen.event.len ? seen.event.name : "the directory", seen.event.mask);
     check(recv(held.pair[1], peeked, 9, MSG_PEEK | MSG_DONTWAIT) == 9 &&
               memcmp(peeked, queued, 9) == 0,
           "the socket holds other bytes: %m");

@@ -29,6 +29,7 @@ struct linux_mapped {
     /* A selector that holds it, if `held`: then it is reached through that. */
     bool held;
     struct linux_home home;
+    bool home_reads;
     uint32_t made_with;                /* flags of the description that made it without a name */
     pid_t program;                     /* a process whose program it is, or 0 */
     bool may_write;                    /* of any piece: the file was opened for writing */

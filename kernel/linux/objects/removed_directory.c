@@ -4,9 +4,9 @@
  * from it, and two descriptors may be of the same one. It is made anew in the nearest directory
  * that is left, under a name that nobody knows, and removed at once. */
 #include "kernel/linux/objects/removed_directory.h"
+
 #include "kernel/linux/image_path.h"
 #include "kernel/linux/objects/apart.h"
-
 #include "kernel/linux/objects/file_identity.h"
 #include "kernel/linux/objects/inode_state.h"
 #include "kernel/linux/objects/kinds.h"

@@ -179,8 +179,13 @@ int linux_unlinked_held(struct linux_kernel *kernel, const struct linux_descript
                             description->status.st_ino, description->link, &inner, &mapped, error);
     if (result < 0)
         return result;
+    /* What has to be read without being opened is read through one that may. */
+    bool reads = linux_rights_of(description->open_flags) & RECAP_RIGHT_READ;
+    if (!mapped->held || !mapped->home_reads || reads) {
+        mapped->home = (struct linux_home){description->pid, description->fd};
+        mapped->home_reads = reads;
+    }
     mapped->held = true;
-    mapped->home = (struct linux_home){description->pid, description->fd};
     if (description->open_flags & LINUX_O_TMPFILE)
         mapped->made_with = description->open_flags;
     *badge = inner;

@@ -20,17 +20,21 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fanotify.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { MODE = O_RDONLY | O_CLOEXEC | O_NONBLOCK, PATIENCE_MS = 1000 };
+enum { MODE = O_RDONLY | O_CLOEXEC | O_NONBLOCK, PATIENCE_MS = 1000, TRIES = 3 };
 
-/* Asks for a file and waits for the permission, which we give: a thread of its own does. */
+/* Asks for a file and waits for the permission, which we give: a thread of its own does. It cannot
+ * be called off, but ends with us without having opened anything. */
 struct asking {
     const char *path;
     int result; /* a descriptor or a negative errno */
+    atomic_bool done;
 };
 
 static void *ask(void *context)
@@ -38,32 +42,40 @@ static void *ask(void *context)
     struct asking *asking = context;
     int fd = open(asking->path, MODE);
     asking->result = fd < 0 ? -errno : fd;
+    atomic_store(&asking->done, true);
     return NULL;
 }
 
+/* As long as this fails the asking one waits, and when we give up it gets what it asks for. */
 static int answer(int group, int fd, unsigned response)
 {
     const struct fanotify_response answer = {.fd = fd, .response = response};
-    return write(group, &answer, sizeof answer) == (ssize_t)sizeof answer ? 0 : -errno;
+    int tries = 0;
+    while (write(group, &answer, sizeof answer) != (ssize_t)sizeof answer)
+        if (++tries == TRIES)
+            return -errno;
+    return 0;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Takes the descriptor that comes with the question about our own opening. The kernel names the
  * process that asks as we know it. */
-static int take_offered(int group, int *fd)
+static int take_offered(int group, struct asking *asking, int *fd)
 {
     struct pollfd ready = {.fd = group, .events = POLLIN};
-    struct fanotify_event_metadata event;
-    for (;;) {
-        int count = poll(&ready, 1, PATIENCE_MS);
-        if (count < 0 && errno == EINTR)
+    struct fanotify_event_metadata event = {.fd = -1};
+    for (int64_t end = now_ms() + PATIENCE_MS;;) {
+        if (now_ms() >= end || atomic_load(&asking->done))
+            return -ETIMEDOUT;
+        poll(&ready, 1, 10);
+        if (read(group, &event, sizeof event) < (ssize_t)sizeof event || event.fd < 0)
             continue;
-        if (count <= 0)
-            return count < 0 ? -errno : -ETIMEDOUT;
-        ssize_t length = read(group, &event, sizeof event);
-        if (length < (ssize_t)sizeof event)
-            return length < 0 ? -errno : -EIO;
-        if (event.fd < 0)
-            return event.fd;
         if (event.pid == getpid())
             break;
         /* Somebody else's opening, which we only hold up. */
@@ -93,7 +105,7 @@ static int open_privileged(const char *path, bool directory, int *fd)
                      : -pthread_create(&thread, NULL, ask, &asking);
     bool running = result == 0;
     if (running)
-        result = take_offered(group, &offered);
+        result = take_offered(group, &asking, &offered);
     /* Whatever still waits for an answer is let go with it. */
     close(group);
     if (running)
