@@ -42,14 +42,15 @@ int linux_pd_list(struct recap_kernel *kernel, uint64_t **ids, size_t *count,
     if (!proc)
         return recap_fail(error, -errno, "listing /proc");
     int result = 0;
-    for (struct dirent *entry; result == 0 && (entry = readdir(proc));) {
+    for (struct dirent *entry;
+         result == 0 && (result = linux_procfs_next(proc, &entry)) == 0 && entry;) {
         if (!is_number(entry->d_name) || strtol(entry->d_name, NULL, 10) == getpid() ||
             !can_open(dirfd(proc), entry->d_name))
             continue;
         if (have == room) {
             uint64_t *larger = reallocarray(found, room ? room * 2 : 64, sizeof *larger);
             if (!larger) {
-                result = recap_fail(error, -ENOMEM, "listing processes");
+                result = -ENOMEM;
                 break;
             }
             found = larger;
@@ -60,7 +61,7 @@ int linux_pd_list(struct recap_kernel *kernel, uint64_t **ids, size_t *count,
     closedir(proc);
     if (result < 0) {
         free(found);
-        return result;
+        return recap_fail(error, result, "listing processes");
     }
     *ids = found;
     *count = have;

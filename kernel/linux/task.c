@@ -25,36 +25,46 @@ static bool lives(const struct linux_pd *pd, pid_t tid)
     return state != 'Z' && state != 'X';
 }
 
-static pid_t find_living(const struct linux_pd *pd)
+/* A living thread among those of the list: 0, with `task` 0 when there is none. */
+static int find_living(DIR *tasks, pid_t *task)
 {
-    char path[32];
-    /* By the process's number: the thread that was used so far may be no more. */
-    snprintf(path, sizeof path, "/proc/%d/task", pd->pid);
-    DIR *tasks = opendir(path);
-    pid_t found = 0;
-    for (struct dirent *entry; tasks && !found && (entry = readdir(tasks));) {
+    int result = 0;
+    *task = 0;
+    for (struct dirent *entry;
+         !*task && result == 0 && (result = linux_procfs_next(tasks, &entry)) == 0 && entry;) {
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
         char proc[32];
+        if (tid <= 0)
+            continue;
         snprintf(proc, sizeof proc, "/proc/%d", tid);
-        struct linux_pd as_seen = {.proc = tid > 0 ? open(proc, O_PATH | O_CLOEXEC) : -1};
-        if (as_seen.proc >= 0 && lives(&as_seen, tid))
-            found = tid;
-        if (as_seen.proc >= 0)
-            close(as_seen.proc);
+        struct linux_pd as_seen = {.proc = open(proc, O_PATH | O_CLOEXEC)};
+        if (as_seen.proc < 0) {
+            result = linux_procfs_gone(-errno) ? 0 : -errno;
+            continue;
+        }
+        if (lives(&as_seen, tid))
+            *task = tid;
+        close(as_seen.proc);
     }
-    if (tasks)
-        closedir(tasks);
-    return found;
+    return linux_procfs_gone(result) ? 0 : result;
 }
 
 int linux_task_find(struct linux_pd *pd)
 {
     char path[32];
+    pid_t task = 0;
     if (lives(pd, pd->task))
         return 0;
-    pid_t task = find_living(pd);
-    if (!task)
+    /* By the process's number: the thread that was used so far may be no more. */
+    snprintf(path, sizeof path, "/proc/%d/task", pd->pid);
+    DIR *tasks = opendir(path);
+    int result = tasks ? find_living(tasks, &task) : -errno;
+    if (tasks)
+        closedir(tasks);
+    if (linux_procfs_gone(result) || (result == 0 && !task))
         return -ESRCH;
+    if (result < 0)
+        return result;
     snprintf(path, sizeof path, "/proc/%d", task);
     int proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (proc < 0)

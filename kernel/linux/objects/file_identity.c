@@ -50,17 +50,21 @@ static int find_sibling(struct linux_kernel *kernel, const char *path, const str
     DIR *stream = directory ? linux_unseen_list(kernel, directory) : NULL;
     if (!stream)
         return directory ? -errno : -ENOMEM;
-    for (struct dirent *entry; !found && (entry = readdir(stream));) {
+    int result = 0;
+    for (struct dirent *entry;
+         !found && result == 0 && (result = linux_procfs_next(stream, &entry)) == 0 && entry;) {
         if (entry->d_ino != status->st_ino)
             continue;
         char *name = recap_arena_printf(arena, "%s%s", directory, entry->d_name);
-        if (name && leads_to(name, status))
+        if (!name)
+            result = -ENOMEM;
+        else if (leads_to(name, status))
             found = name;
     }
     closedir(stream);
     if (found)
         *sibling = found;
-    return found ? 0 : -ENOENT;
+    return found ? 0 : result < 0 ? result : -ENOENT;
 }
 
 int linux_file_locate(struct linux_kernel *kernel, const char *link, const struct stat *status,
@@ -117,6 +121,8 @@ int linux_file_locate(struct linux_kernel *kernel, const char *link, const struc
             former);
         return recap_error_remedy(error, "run recap as root, who can look unseen");
     }
+    if (result < 0 && !linux_procfs_gone(result) && !linux_procfs_hidden(result))
+        return recap_fail(error, result, "looking for another name of %s", former);
     if (result < 0)
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "%s: its name was removed, and it has another one that cannot be found",

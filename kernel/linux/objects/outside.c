@@ -35,7 +35,6 @@ struct linux_census {
     size_t count;
     uint64_t moment;
     time_t taken;
-    bool failed; /* out of memory */
 };
 
 void linux_census_free(struct linux_census *census)
@@ -45,20 +44,26 @@ void linux_census_free(struct linux_census *census)
     free(census);
 }
 
-static void add(struct linux_census *census, uint64_t device, uint64_t inode, pid_t pid,
-                unsigned what)
+static int add(struct linux_census *census, uint64_t device, uint64_t inode, pid_t pid,
+               unsigned what)
 {
     size_t count = census->count;
     if ((count & (count - 1)) == 0) {
         void *more = reallocarray(census->items, count ? count * 2 : 1, sizeof *census->items);
-        if (!more) {
-            census->failed = true;
-            return;
-        }
+        if (!more)
+            return -ENOMEM;
         census->items = more;
     }
     census->items[census->count++] =
         (struct found){.device = device, .inode = inode, .pid = pid, .what = what};
+    return 0;
+}
+
+/* Who has ended, or whom the caller may not look into, says nothing. Any other failure is none of
+ * theirs: who is passed over for it may be the very one that is looked for. */
+static int unless_theirs(int code)
+{
+    return linux_procfs_gone(code) || linux_procfs_hidden(code) ? 0 : code;
 }
 
 static bool is_removed(const char *name)
@@ -69,62 +74,74 @@ static bool is_removed(const char *name)
 }
 
 /* What opening, reading and closing a file report. */
-static void add_watches(struct linux_census *census, int directory, const char *name, pid_t pid)
+static int add_watches(struct linux_census *census, int directory, const char *name, pid_t pid)
 {
     char path[NAME_MAX + 16], *text;
     snprintf(path, sizeof path, "../fdinfo/%s", name);
-    if (linux_procfs_read(directory, path, &text, NULL) < 0)
-        return;
-    for (const char *line = text; line; line = linux_fdinfo_next(line)) {
+    int result = linux_procfs_read(directory, path, &text, NULL);
+    if (result < 0)
+        return result;
+    for (const char *line = text; result == 0 && line; line = linux_fdinfo_next(line)) {
         unsigned long long inode;
         unsigned device, mask;
         if (linux_procfs_scan(line, "inotify wd:%*x ino:%llx sdev:%x mask:%x", &inode, &device,
                               &mask) == 3 &&
             mask & (IN_OPEN | IN_ACCESS | IN_CLOSE))
-            add(census, makedev(device >> 20, device & 0xfffff), inode, pid, WATCHES);
+            result = add(census, makedev(device >> 20, device & 0xfffff), inode, pid, WATCHES);
     }
     free(text);
+    return result;
 }
 
-static void add_descriptors(struct linux_census *census, int proc, pid_t pid)
+static int add_descriptor(struct linux_census *census, int directory, const char *name, pid_t pid)
+{
+    char link[PATH_MAX];
+    struct stat file, way;
+    ssize_t length = linux_procfs_link(directory, name, link, sizeof link);
+    /* What is too long for a name may be removed. */
+    bool unnamed = length == -ENAMETOOLONG || length == -EOVERFLOW;
+    if (length < 0 && !unnamed)
+        return (int)length;
+    if (!unnamed && strcmp(link, "anon_inode:inotify") == 0)
+        return add_watches(census, directory, name, pid);
+    if (!unnamed && !is_removed(link))
+        return 0;
+    /* What no file system tells of is not what one has told us of. */
+    if (fstatat(directory, name, &file, 0) < 0 ||
+        fstatat(directory, name, &way, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOMEM ? -ENOMEM : 0;
+    return add(census, file.st_dev, file.st_ino, pid, HOLDS | (way.st_mode & S_IWUSR ? WRITES : 0));
+}
+
+static int add_descriptors(struct linux_census *census, int proc, pid_t pid)
 {
     int fd = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-    if (!directory) {
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
-    for (struct dirent *entry; (entry = readdir(directory));) {
-        char link[PATH_MAX];
-        struct stat file, way;
-        if (!isdigit((unsigned char)entry->d_name[0]) ||
-            linux_procfs_link(fd, entry->d_name, link, sizeof link) < 0)
-            continue;
-        if (strcmp(link, "anon_inode:inotify") == 0)
-            add_watches(census, fd, entry->d_name, pid);
-        else if (is_removed(link) && fstatat(fd, entry->d_name, &file, 0) == 0 &&
-                 fstatat(fd, entry->d_name, &way, AT_SYMLINK_NOFOLLOW) == 0)
-            add(census, file.st_dev, file.st_ino, pid,
-                HOLDS | (way.st_mode & S_IWUSR ? WRITES : 0));
-    }
-    closedir(directory);
+    int result = directory ? 0 : -errno;
+    if (!directory && fd >= 0)
+        close(fd);
+    for (struct dirent *entry;
+         result == 0 && (result = linux_procfs_next(directory, &entry)) == 0 && entry;)
+        if (isdigit((unsigned char)entry->d_name[0]))
+            result = unless_theirs(add_descriptor(census, fd, entry->d_name, pid));
+    if (directory)
+        closedir(directory);
+    return unless_theirs(result);
 }
 
 /* A region that writes for itself alone shares nothing that the file's other users could miss. */
-static void add_mappings(struct linux_census *census, int proc, pid_t pid)
+static int add_mappings(struct linux_census *census, int proc, pid_t pid)
 {
     struct linux_mappings theirs = {0};
-    /* A process that ended, or that the caller may not look into, says nothing. */
-    if (linux_mappings_read(proc, false, &theirs, NULL) < 0)
-        return;
-    for (size_t i = 0; i < theirs.count; i++) {
+    int result = linux_mappings_read(proc, false, &theirs, NULL);
+    for (size_t i = 0; result == 0 && i < theirs.count; i++) {
         const struct linux_mapping *mapping = &theirs.items[i];
         if (mapping->shared && mapping->inode && mapping->name)
-            add(census, mapping->device, mapping->inode, pid,
-                MAPS | (mapping->protection & RECAP_PROT_WRITE ? WRITES : 0));
+            result = add(census, mapping->device, mapping->inode, pid,
+                         MAPS | (mapping->protection & RECAP_PROT_WRITE ? WRITES : 0));
     }
     linux_mappings_clear(&theirs);
+    return unless_theirs(result);
 }
 
 static int by_inode(const void *a, const void *b)
@@ -133,15 +150,31 @@ static int by_inode(const void *a, const void *b)
     return left->inode < right->inode ? -1 : left->inode > right->inode;
 }
 
-static void look_at(struct linux_census *census, int directory, const char *name)
+static int look_at(struct linux_census *census, int directory, const char *name)
 {
     pid_t pid = (pid_t)strtol(name, NULL, 10);
     int proc = openat(directory, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (proc < 0)
-        return;
-    add_descriptors(census, proc, pid);
-    add_mappings(census, proc, pid);
+        return unless_theirs(-errno);
+    int result = add_descriptors(census, proc, pid);
+    if (result == 0)
+        result = add_mappings(census, proc, pid);
     close(proc);
+    return result;
+}
+
+static int look_at_all(struct linux_census *census)
+{
+    DIR *directory = opendir("/proc");
+    if (!directory)
+        return -errno;
+    int result = 0;
+    for (struct dirent *entry;
+         result == 0 && (result = linux_procfs_next(directory, &entry)) == 0 && entry;)
+        if (isdigit((unsigned char)entry->d_name[0]) && strtol(entry->d_name, NULL, 10) != getpid())
+            result = look_at(census, dirfd(directory), entry->d_name);
+    closedir(directory);
+    return result;
 }
 
 static bool is_paused(const struct linux_kernel *kernel)
@@ -153,34 +186,31 @@ static bool is_paused(const struct linux_kernel *kernel)
 }
 
 /* A census is good for one look, which takes less than a second, and for the pause that follows. */
-static const struct linux_census *take_census(struct linux_kernel *kernel)
+static int take_census(struct linux_kernel *kernel, const struct linux_census **taken)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     struct linux_census *census = kernel->census;
     bool fresh = census && census->moment == kernel->moment && now.tv_sec - census->taken <= 1;
-    if (fresh || (census && is_paused(kernel)))
-        return census;
-    linux_census_free(census);
-    census = kernel->census = calloc(1, sizeof *census);
-    DIR *directory = census ? opendir("/proc") : NULL;
-    if (!census)
-        return NULL;
-    census->moment = kernel->moment;
-    census->taken = now.tv_sec;
-    for (struct dirent *entry; directory && (entry = readdir(directory));)
-        if (isdigit((unsigned char)entry->d_name[0]) && strtol(entry->d_name, NULL, 10) != getpid())
-            look_at(census, dirfd(directory), entry->d_name);
-    if (directory)
-        closedir(directory);
-    if (census->failed) {
+    if (!fresh && !(census && is_paused(kernel))) {
         linux_census_free(census);
         kernel->census = NULL;
-        return NULL;
+        census = calloc(1, sizeof *census);
+        if (!census)
+            return -ENOMEM;
+        census->moment = kernel->moment;
+        census->taken = now.tv_sec;
+        int result = look_at_all(census);
+        if (result < 0) {
+            linux_census_free(census);
+            return result;
+        }
+        if (census->count)
+            qsort(census->items, census->count, sizeof *census->items, by_inode);
+        kernel->census = census;
     }
-    if (census->count)
-        qsort(census->items, census->count, sizeof *census->items, by_inode);
-    return census;
+    *taken = census;
+    return 0;
 }
 
 /* The first finding about an inode, or the end of all. */
@@ -214,9 +244,10 @@ int linux_outside_shares(struct linux_kernel *kernel, uint64_t device, uint64_t 
 {
     if (is_paused(kernel) && !kernel->census)
         return 0;
-    const struct linux_census *census = take_census(kernel);
-    if (!census)
-        return -ENOMEM;
+    const struct linux_census *census;
+    int result = take_census(kernel, &census);
+    if (result < 0)
+        return result;
     for (size_t i = first_of(census, inode); i < census->count; i++) {
         const struct found *found = &census->items[i];
         if (found->inode != inode)
@@ -266,10 +297,10 @@ static bool watched(const struct linux_census *census, const struct stat *file)
     return false;
 }
 
-bool linux_outside_watched(struct linux_kernel *kernel, const struct stat *file,
-                           const struct stat *directory)
+int linux_outside_watched(struct linux_kernel *kernel, const struct stat *file,
+                          const struct stat *directory)
 {
-    const struct linux_census *census = take_census(kernel);
-    /* Who cannot look has to expect it. */
-    return !census || watched(census, file) || (directory && watched(census, directory));
+    const struct linux_census *census;
+    int result = take_census(kernel, &census);
+    return result < 0 ? result : watched(census, file) || (directory && watched(census, directory));
 }

@@ -177,18 +177,23 @@ static int refuse_watched(struct linux_kernel *kernel, const struct live_pipe *l
 {
     int waiting;
     struct stat file, directory;
-    if (!live->path || ioctl(fd, FIONREAD, &waiting) < 0 || !waiting || fstat(fd, &file) < 0)
+    if (!live->path)
+        return 0;
+    if (ioctl(fd, FIONREAD, &waiting) < 0 || fstat(fd, &file) < 0)
+        return recap_fail(error, -errno, "looking at FIFO %s", live->path);
+    if (!waiting)
         return 0;
     char *above = strdup(live->path);
     if (!above)
         return recap_fail(error, -ENOMEM, "looking at a FIFO");
     char *slash = strrchr(above, '/');
     slash[slash == above] = '\0';
-    bool seen =
+    int seen =
         linux_outside_watched(kernel, &file, stat(above, &directory) == 0 ? &directory : NULL);
     free(above);
-    if (!seen)
-        return 0;
+    if (seen <= 0)
+        return seen < 0 ? recap_fail(error, seen, "looking for who watches FIFO %s", live->path)
+                        : 0;
     recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                  "FIFO %s: %d bytes are in it, and those who watch it (inotify) would notice that "
                  "they are copied",

@@ -117,16 +117,19 @@ static int open_privileged(const char *path, bool directory, int *fd)
     return result;
 }
 
-/* The directory that a file is in, or was in when it had a name. */
-static const struct stat *directory_of(int named, struct stat *status)
+/* The directory that a file is in, or was in when it had a name: 1, 0 when there is none, or a
+ * negative errno. */
+static int directory_of(int named, struct stat *status)
 {
     char link[64], path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", named);
-    if (linux_procfs_link(AT_FDCWD, link, path, sizeof path) <= 0 || path[0] != '/')
-        return NULL;
+    ssize_t length = linux_procfs_link(AT_FDCWD, link, path, sizeof path);
+    if (length <= 0 || path[0] != '/')
+        return length < 0 ? (int)length : 0;
     char *slash = strrchr(path, '/');
     slash[slash == path] = '\0';
-    return stat(path, status) == 0 ? status : NULL;
+    int result = stat(path, status) == 0 ? 1 : -errno;
+    return result == -ENOENT || result == -ENOTDIR || linux_procfs_hidden(result) ? 0 : result;
 }
 
 int linux_unseen_open(struct linux_kernel *kernel, const char *path, int *fd)
@@ -139,8 +142,10 @@ int linux_unseen_open(struct linux_kernel *kernel, const char *path, int *fd)
     snprintf(own, sizeof own, "/proc/self/fd/%d", named);
     if (open_privileged(own, S_ISDIR(status.st_mode), fd) == 0)
         return 0;
-    if (linux_outside_watched(kernel, &status, directory_of(named, &directory)))
-        return -EBUSY;
+    int has = directory_of(named, &directory);
+    int watched = has < 0 ? has : linux_outside_watched(kernel, &status, has ? &directory : NULL);
+    if (watched != 0)
+        return watched < 0 ? watched : -EBUSY;
     int opened = open(own, MODE | O_NOATIME);
     if (opened < 0 && errno == EPERM)
         opened = open(own, MODE);
