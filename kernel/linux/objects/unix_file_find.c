@@ -34,6 +34,7 @@ struct search {
     char path[PATH_MAX]; /* of the file, once it is found */
     struct stat status;
     char start[PATH_MAX]; /* where the name leads to it from; empty if it does not */
+    int failed;           /* why a directory could not be looked at though the caller may */
 };
 
 /* Whether `path` leads to the file; then it has been found. */
@@ -74,8 +75,10 @@ static bool beside(struct search *search, const char *path)
         return false;
     snprintf(directory, sizeof directory, "%.*s/", (int)(slash - path), path);
     DIR *list = linux_unseen_list(search->kernel, directory);
+    int result = list ? 0 : -errno;
     bool found = false;
-    for (struct dirent *entry; list && !found && (entry = readdir(list));) {
+    for (struct dirent *entry;
+         !found && result == 0 && (result = linux_procfs_next(list, &entry)) == 0 && entry;) {
         if ((uint32_t)entry->d_ino != search->diag->file_inode)
             continue;
         snprintf(other, sizeof other, "%s%s", directory, entry->d_name);
@@ -83,6 +86,9 @@ static bool beside(struct search *search, const char *path)
     }
     if (list)
         closedir(list);
+    if (result < 0 && result != -ENOENT && result != -ENOTDIR && result != -EACCES &&
+        result != -EBUSY)
+        search->failed = result;
     return found;
 }
 
@@ -172,6 +178,8 @@ static int ask(struct search *search, int fd, struct recap_error *error)
     char link[64], path[PATH_MAX];
     struct stat status;
     __attribute__((cleanup(linux_close_descriptor))) int file = ioctl(fd, SIOCUNIXFILE);
+    if (file < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+        return recap_fail(error, -errno, "asking for a socket's file");
     if (file < 0)
         return -EPERM;
     if (fstat(file, &status) < 0)
@@ -218,10 +226,12 @@ static int find(struct search *search, int fd, struct recap_error *error)
     int result = ask(search, fd, error);
     if (result != -EPERM)
         return result;
-    if (absolute)
-        return find_from(search, "/", true);
-    if (find_relative(search, false) || find_relative(search, true))
-        return 1;
+    bool found = absolute ? find_from(search, "/", true)
+                          : find_relative(search, false) || find_relative(search, true);
+    if (!found && search->failed)
+        return recap_fail(error, search->failed, "looking for the file of socket %s", search->name);
+    if (found || absolute)
+        return found;
     recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                  "the socket is bound to \"%s\", and its file is in no directory that the process "
                  "is known to have used",
