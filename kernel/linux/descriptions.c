@@ -2,7 +2,7 @@
 #include "kernel/linux/descriptions.h"
 
 #include "kernel/linux/badges/badges.h"
-#include "kernel/linux/objects/file_locks.h"
+#include "kernel/linux/objects/files/file_locks.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/signal_owner.h"
 

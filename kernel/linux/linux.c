@@ -2,8 +2,8 @@
 #include "kernel/linux/badges/badges.h"
 #include "kernel/linux/clocks.h"
 #include "kernel/linux/namespace.h"
-#include "kernel/linux/objects/nowhere.h"
 #include "kernel/linux/objects/outside.h"
+#include "kernel/linux/objects/sockets/nowhere.h"
 #include "kernel/linux/room.h"
 
 #include <errno.h>

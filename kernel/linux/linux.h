@@ -31,7 +31,7 @@ struct linux_kernel {
     struct linux_pd *opened;             /* all PDs that are open, by next_opened */
     struct linux_pd *born;               /* the PDs made here that are open, by next_born */
     struct linux_census *census;         /* objects/outside.c; NULL while nothing asked */
-    struct linux_watch_due *watches_due; /* objects/inotify.c: for when a made PD starts */
+    struct linux_watch_due *watches_due; /* objects/events/inotify.c: for when a made PD starts */
     /* Set when restore had to enter namespaces of its own to choose PIDs (namespace.c). */
     bool own_namespace;
     gid_t *groups; /* the caller's supplementary groups, as they are outside such namespaces */
@@ -45,7 +45,7 @@ struct linux_kernel {
      */
     int64_t clocks_moved_ns;
     int time_before;
-    int nowhere; /* the root of a file system without a place (objects/nowhere.h), or -1 */
+    int nowhere; /* the root of a file system without a place (objects/sockets/nowhere.h), or -1 */
 };
 
 struct linux_thread {
@@ -178,7 +178,8 @@ recap_badge linux_badge_find(struct linux_kernel *kernel,
                                            struct linux_home home),
                              void *context);
 
-/* --- objects/inotify.c ------------------------------------------------------------------------ */
+/* --- objects/events/inotify.c
+ * ------------------------------------------------------------------------ */
 
 /* Sets the watches of what was restored, when nothing is left to do that they might report. */
 int linux_watches_set(struct linux_kernel *kernel, struct recap_error *error);

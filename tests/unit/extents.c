@@ -1,6 +1,6 @@
 /* extents.c: stretches of files: found, placed, written back, and not believed when they are wrong.
  */
-#include "kernel/linux/objects/extents.h"
+#include "kernel/linux/objects/files/extents.h"
 
 #include <errno.h>
 #include <fcntl.h>

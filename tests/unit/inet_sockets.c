@@ -1,7 +1,7 @@
 /* inet_sockets.c: TCP sockets come back with their addresses and options, as long as they are not
  * connected, and sockets of either protocol at addresses that are not there. */
 #include "addresses.h"
-#include "kernel/linux/objects/inet_diag.h"
+#include "kernel/linux/objects/sockets/inet/diag.h"
 #include "remake.h"
 
 #include <arpa/inet.h>

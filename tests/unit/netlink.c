@@ -2,7 +2,7 @@
  * which something waits are refused, until it is read. */
 #include "remake.h"
 
-#include "kernel/linux/objects/netlink_families.h"
+#include "kernel/linux/objects/sockets/netlink_families.h"
 
 #include <errno.h>
 #include <linux/filter.h>

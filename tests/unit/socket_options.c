@@ -4,7 +4,7 @@
 #include "remake.h"
 
 #include "kernel/linux/abi.h"
-#include "kernel/linux/objects/socket_rehearsal.h"
+#include "kernel/linux/objects/sockets/socket_rehearsal.h"
 
 #include <errno.h>
 #include <linux/filter.h>

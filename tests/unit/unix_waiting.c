@@ -1,6 +1,6 @@
 /* unix_waiting.c: connections that wait to be accepted at a Unix socket: as many as there are, and
  * refused at both ends where they cannot be made again. */
-#include "kernel/linux/objects/unix_diag.h"
+#include "kernel/linux/objects/sockets/unix/diag.h"
 #include "remake.h"
 
 #include <errno.h>

@@ -10,7 +10,7 @@
 #include "kernel/linux/batch/foothold.h"
 #include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/memory/mappings.h"
-#include "kernel/linux/objects/shared_memory.h"
+#include "kernel/linux/objects/memory/shared_memory.h"
 
 #include <errno.h>
 #include <fcntl.h>

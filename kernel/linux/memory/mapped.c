@@ -2,7 +2,7 @@
 #include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/memory/mappings.h"
 
-#include "kernel/linux/objects/unseen.h"
+#include "kernel/linux/objects/files/unseen.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@
 #define RECAP_KERNEL_LINUX_MEMORY_MAPPED_H
 
 #include "kernel/linux/linux.h"
-#include "kernel/linux/objects/extents.h"
+#include "kernel/linux/objects/files/extents.h"
 
 /* A region that maps the object. */
 struct linux_mapped_piece {
@@ -75,7 +75,8 @@ void linux_mapped_let_go(struct linux_mapped *mapped);
 /* A restored mapped object (the badge comes from linux_badge_own, by the kind's create) is mapped
  * through linux_badge_fd: its descriptor is open for writing iff state "may-write" is 1. */
 
-/* --- objects/shared_memory.c: the memory behind memfds and shared anonymous regions ----------- */
+/* --- objects/memory/shared_memory.c: the memory behind memfds and shared anonymous regions
+ * ----------- */
 
 /* The inner object behind a memfd that a selector holds; its state has name, size, seals, and its
  * content travels with it. */

@@ -6,7 +6,7 @@
 #include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/memory/mappings.h"
 #include "kernel/linux/memory/placement.h"
-#include "kernel/linux/objects/shared_memory.h"
+#include "kernel/linux/objects/memory/shared_memory.h"
 
 #include <errno.h>
 #include <stdlib.h>

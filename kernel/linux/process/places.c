@@ -7,9 +7,9 @@
 #include "kernel/linux/concerns.h"
 #include "kernel/linux/image_path.h"
 #include "kernel/linux/memory/mapped.h"
-#include "kernel/linux/objects/file_identity.h"
-#include "kernel/linux/objects/removed_directory.h"
-#include "kernel/linux/objects/unlinked_file.h"
+#include "kernel/linux/objects/files/file_identity.h"
+#include "kernel/linux/objects/files/removed_directory.h"
+#include "kernel/linux/objects/files/unlinked_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
  */
 #include "kernel/linux/concerns.h"
 #include "kernel/linux/objects/fdinfo.h"
-#include "kernel/linux/objects/pty.h"
+#include "kernel/linux/objects/terminals/pty.h"
 
 #include <errno.h>
 #include <fcntl.h>
