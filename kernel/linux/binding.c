@@ -2,6 +2,7 @@
  * end are in binding_socket.c), and capabilities of the caller itself. */
 #include "kernel/linux/binding.h"
 #include "files/name.h"
+#include "kernel/linux/badges/badges.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,6 +5,7 @@
  * (PTRACE_O_EXITKILL). So however Recap ends, no half-restored process stays.
  */
 #include "kernel/linux/abi.h"
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/clocks.h"
 #include "kernel/linux/namespace.h"
 #include "kernel/linux/room.h"

@@ -1,5 +1,7 @@
 /* description_read.c: what /proc says of a description, in as few system calls as it takes. */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/descriptions.h"
+#include "kernel/linux/objects/kinds.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,8 @@
 /* descriptions.c: from a badge to the functions of its kind. */
 #include "kernel/linux/descriptions.h"
-
 #include "kernel/linux/badges/badges.h"
+
+#include "kernel/linux/badges/table.h"
 #include "kernel/linux/objects/files/file_locks.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/signal_owner.h"

@@ -5,6 +5,8 @@
  * sent in the order that makes it land there; all else is moved into place and its landing place
  * closed.
  */
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/batch/foothold.h"
 
 #include <errno.h>

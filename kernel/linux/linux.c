@@ -1,10 +1,15 @@
 /* linux.c: opening the Linux backend, and its table. */
-#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/badges/table.h"
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/clocks.h"
+#include "kernel/linux/memory/memory.h"
 #include "kernel/linux/namespace.h"
+#include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/outside.h"
 #include "kernel/linux/objects/sockets/nowhere.h"
+#include "kernel/linux/process/process.h"
 #include "kernel/linux/room.h"
+#include "kernel/linux/threads/threads.h"
 
 #include <errno.h>
 #include <stdlib.h>

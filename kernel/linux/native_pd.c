@@ -1,6 +1,8 @@
 /* native_pd.c: request: what a selector holds, and which is the next one used. */
 #include "kernel/linux/badges/badges.h"
+#include "kernel/linux/badges/table.h"
 #include "kernel/linux/descriptions.h"
+#include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/process/held.h"
 
 #include <dirent.h>

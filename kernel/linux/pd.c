@@ -1,5 +1,7 @@
 /* pd.c: opening, listing, ending and closing PDs. */
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/linux.h"
+#include "kernel/linux/threads/threads.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -2,9 +2,11 @@
  *
  * Until then the kernel ends it together with us, whenever that is.
  */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/batch/foothold.h"
-#include "kernel/linux/concerns.h"
 #include "kernel/linux/namespace.h"
+#include "kernel/linux/objects/kinds.h"
+#include "kernel/linux/process/process.h"
 #include "kernel/linux/threads/waits.h"
 
 #include <errno.h>

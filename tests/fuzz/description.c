@@ -1,7 +1,9 @@
 /* description.c: what /proc says of a descriptor, of every kind: recognising and describing it
  * never does more than read, and what is described can be written down. */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/descriptions.h"
 #include "kernel/linux/objects/fdinfo.h"
+#include "kernel/linux/objects/kinds.h"
 #include "tests/fuzz/sandbox.h"
 
 #include <stdlib.h>

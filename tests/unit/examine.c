@@ -1,5 +1,7 @@
 /* process/examine.c: what of a process is refused before anything is stopped. */
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/linux.h"
+#include "kernel/linux/process/process.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -2,6 +2,8 @@
 #include "remake.h"
 
 #include "engine/engine.h"
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/objects/kinds.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,8 @@
 /* request.c: walking a capability space: selectors, rights and badges are those of the kernel. */
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/descriptions.h"
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/kinds.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,8 @@
 /* badges.c: badges of descriptions: equal iff kcmp says so. The rules are in badges.h. */
 #include "kernel/linux/badges/badges.h"
+#include "kernel/linux/badges/table.h"
+#include "kernel/linux/descriptions.h"
+#include "kernel/linux/objects/kinds.h"
 
 #include <errno.h>
 #include <fcntl.h>

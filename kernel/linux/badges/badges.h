@@ -1,99 +1,67 @@
-/* badges.h: the table of badges, as its own files and the Native PD see it. What everyone else may
- * ask is in linux.h.
- *
- * A badge is the number of an entry. The entry of a description names a *home*, a descriptor that
- * referred to the description when it was entered. kcmp compares two descriptors, so the order of
- * the kernel is only as good as the homes that it is asked about: a process that runs may close or
- * replace them at any time. An entry of such a home is therefore
- *   - placed in the tree of its class, from the time it was entered until the descriptor table of
- *     its process may have changed (linux_badges_turn);
- *   - then unsettled: before its class is next searched, its home is compared anew, and it is
- *     placed again where the home stands by then;
- *   - lost, when the home turns out to be gone, or to refer to the same as that of another entry.
- * Invariant: while a PD is suspended, the homes of its placed entries are true, since every
- * suspension and every change that is made to it is followed by a turn. In a process that runs, a
- * badge speaks of the moment of its request: a descriptor that is closed and opened again on the
- * same file keeps its badge, since nothing tells the two apart.
- */
+/* badges.h: identity: which descriptors refer to the same description. */
 #ifndef RECAP_KERNEL_LINUX_BADGES_BADGES_H
 #define RECAP_KERNEL_LINUX_BADGES_BADGES_H
 
-#include "kernel/linux/badges/tree.h"
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/kinds.h"
 
-/* An intrusive list of entries with the same key in one of the indexes. */
-struct linux_badge_link {
-    uint64_t key;
-    struct linux_badge_link *next;
+/* Where a capability that refers to the object can be found. An inner object has none. */
+struct linux_home {
+    pid_t pid; /* 0: fd is the caller's own */
+    int fd;
 };
 
-struct linux_badge_entry {
-    struct linux_badge_node node;       /* in the tree of its class, while placed */
-    struct linux_badge_link by_numbers; /* of an inner object */
-    struct linux_badge_link by_inode;
-    struct linux_badge_class *class;     /* NULL: an inner object */
-    struct linux_badge_process *process; /* NULL: the home is our own descriptor */
-    struct linux_badge_entry *next; /* of the same process while placed, of the class unsettled */
-    recap_badge badge;
-    uint32_t rights;
-    bool made;        /* created here, for a component */
-    const char *kind; /* of an inner object */
-    uint64_t major, minor;
-    void *data;
-    void (*release)(void *data);
-    /* What request last read of it, and how long that holds (see linux_kernel.moment). */
-    struct linux_description *read;
-    uint64_t moment;
-};
-
-/* Of a PD that runs: what was read may not hold by now. */
-#define LINUX_NO_MOMENT UINT64_MAX
-
-/* Descriptions that may be the same as far as their immutable part says: only they are compared. */
-struct linux_badge_class {
-    struct linux_badge_link link;
-    struct linux_badge_node *root;
-    struct linux_badge_entry *unsettled;
-};
-
-struct linux_badge_process {
-    struct linux_badge_link link;
-    uint64_t incarnation;
-    struct linux_badge_entry *placed;
-};
-
-/* A hash table of links; grows with its content. */
-struct linux_badge_index {
-    struct linux_badge_link **buckets;
-    size_t size, count;
-};
-
-struct linux_badges {
-    struct linux_badge_entry **entries; /* [badge - 1] */
-    size_t count, capacity;
-    struct linux_badge_index classes, processes, inodes, inners;
-};
-
-struct linux_badges *linux_badges_new(void);
-void linux_badges_free(struct linux_badges *badges);
-
-/* The entry, or NULL. */
-struct linux_badge_entry *linux_badge_entry(struct linux_kernel *kernel, recap_badge badge);
-
-/* A new entry, zero but for its badge, or NULL. */
-struct linux_badge_entry *linux_badge_add(struct linux_badges *badges);
-
-/* The descriptor table of `pid` may have changed since its descriptions were entered.
- * `incarnation` tells processes apart that had the same number one after the other. */
-int linux_badges_turn(struct linux_kernel *kernel, pid_t pid, uint64_t incarnation);
-
-/* index.c */
-int linux_badge_index_add(struct linux_badge_index *index, struct linux_badge_link *link,
-                          uint64_t key);
-/* The first link with that key, or NULL; then the next one after `link`. */
-struct linux_badge_link *linux_badge_index_find(const struct linux_badge_index *index,
-                                                uint64_t key);
-struct linux_badge_link *linux_badge_index_next(const struct linux_badge_link *link);
-void linux_badge_index_free(struct linux_badge_index *index);
+struct linux_description;
+/* The badge of a description that was just read, equal to an earlier one iff kcmp says so. */
+int linux_badge_enter(struct linux_kernel *kernel, const struct linux_description *description,
+                      recap_badge *badge, struct recap_error *error);
+/* The same, reading first what it needs: what descriptor home.fd of home.pid refers to now.
+ * -EBADF: nothing. */
+int linux_badge_at(struct linux_kernel *kernel, struct linux_home home, recap_badge *badge,
+                   struct recap_error *error);
+/* Sockets, pipes and FIFOs only: the first known description with that inode after the one with
+ * badge `after` (0: the first), or 0. Answers "is the other end inside" once all slots of all PDs
+ * have been requested; costs per description of that inode. */
+recap_badge linux_badge_with_inode(struct linux_kernel *kernel, uint64_t inode, recap_badge after);
+/* The rights that a description gives: its access mode; 0 for an inner object. */
+uint32_t linux_badge_rights(struct linux_kernel *kernel, recap_badge badge);
+/* Whether the badge was entered while its PD was suspended, and the PD still is; or it is our own.
+ */
+bool linux_badge_is_still(struct linux_kernel *kernel, recap_badge badge);
+/* The badge of an inner object, whose identity the kernel states as a kind and two numbers
+ * (device and inode). `data` (may be NULL) is kept with it and freed with the kernel. */
+int linux_badge_inner(struct linux_kernel *kernel, const char *kind, uint64_t major, uint64_t minor,
+                      recap_badge *badge, struct recap_error *error);
+/* Looks one up: its home, and for an inner object its kind and numbers (each may be NULL). */
+int linux_badge_home(struct linux_kernel *kernel, recap_badge badge, struct linux_home *home);
+bool linux_badge_is_inner(struct linux_kernel *kernel, recap_badge badge, const char **kind,
+                          uint64_t *major, uint64_t *minor);
+/* Something that a kind keeps with a badge between its own calls (the second descriptor of a pair
+ * made at once): one pointer, freed by `release` with the badge. */
+void linux_badge_keep(struct linux_kernel *kernel, recap_badge badge, void *data,
+                      void (*release)(void *data));
+/* What was kept with that `release`, which stands for its type: a badge that comes from outside may
+ * be of any object. */
+void *linux_badge_kept(struct linux_kernel *kernel, recap_badge badge, void (*release)(void *data));
+/* A descriptor of our own for the object (close it): pidfd_getfd, checked by kcmp, or a dup. */
+int linux_badge_fd(struct linux_kernel *kernel, recap_badge badge, int *fd,
+                   struct recap_error *error);
+/* Makes `fd`, a descriptor of our own, the home of its description, which is usually new (then so
+ * is the badge). Takes the descriptor over, also when it fails. */
+int linux_badge_own(struct linux_kernel *kernel, int fd, recap_badge *badge,
+                    struct recap_error *error);
+/* A new badge for an inner object that was just created (restore), with data kept as above. */
+int linux_badge_made(struct linux_kernel *kernel, const char *kind, void *data,
+                     void (*release)(void *data), recap_badge *badge, struct recap_error *error);
+/* Lets go of every object that was created here: the components that they were made for have them
+ * by now, and it is time for whoever else holds one to be gone. Their badges stay, and refer to
+ * nothing that was made. 0 or a negative errno. */
+int linux_badges_let_go(struct linux_kernel *kernel);
+/* Walks the descriptions that have been entered since their PD may have changed; returns the first
+ * for which `match` is true, or 0. */
+recap_badge linux_badge_find(struct linux_kernel *kernel,
+                             bool (*match)(void *context, recap_badge badge,
+                                           struct linux_home home),
+                             void *context);
 
 #endif

@@ -1,5 +1,5 @@
 /* index.c: the hash tables that badges are found by. */
-#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/badges/table.h"
 
 #include <errno.h>
 #include <stdlib.h>

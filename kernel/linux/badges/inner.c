@@ -1,6 +1,7 @@
 /* inner.c: badges of objects that no descriptor refers to, and what kinds keep with badges.
  */
 #include "kernel/linux/badges/badges.h"
+#include "kernel/linux/badges/table.h"
 
 #include <errno.h>
 #include <stddef.h>

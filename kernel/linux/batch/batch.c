@@ -5,6 +5,7 @@
  * read.
  */
 #include "kernel/linux/batch/batch.h"
+#include "kernel/linux/batch/inside.h"
 
 #include <errno.h>
 #include <limits.h>

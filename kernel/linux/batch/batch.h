@@ -1,108 +1,94 @@
-/* batch.h: the inside of a batch, shared by the file that builds it, the one that runs it and the
- * one that sends descriptors along. */
+/* batch.h: acting inside a stopped process. */
 #ifndef RECAP_KERNEL_LINUX_BATCH_BATCH_H
 #define RECAP_KERNEL_LINUX_BATCH_BATCH_H
 
-#include "kernel/linux/batch/foothold.h"
+#include "kernel/linux/linux.h"
 
-struct linux_chunk {
-    uint64_t address; /* in the target */
-    size_t size;
-    size_t used;
-    uint8_t *bytes; /* its mirror; never moves */
-};
+/* A batch of system calls that a stopped thread of a suspended PD makes for us at one stop.
+ *
+ *     struct linux_batch *b = linux_batch_new(pd, 0);
+ *     uint64_t old = linux_batch_put(b, NULL, sizeof(stack_t));
+ *     size_t call = linux_batch_call(b, SYS_sigaltstack, 0, old);
+ *     error = linux_batch_run(b, error) ?: linux_batch_check(b, call, "sigaltstack", error);
+ *     stack_t *stack = linux_batch_data(b, old);
+ *     linux_batch_free(b);
+ *
+ * Any number of calls and bytes: a batch that outgrows the foothold's page has it grow. Out of
+ * memory is sticky and reported by linux_batch_run. */
+struct linux_batch;
 
-struct linux_call {
-    long number;
-    struct linux_entry *entry; /* in the mirror */
-    uint64_t address;
-    size_t chained; /* how many later arguments take its result */
-    int64_t result;
-};
-
-struct linux_chain {
-    size_t from, to;
-    int argument;
-};
-
-struct linux_token {
-    int fd;      /* ours */
-    int arrived; /* the target's number for it */
-    bool keep;
-    uint64_t landing; /* where the target's number is written */
-    struct linux_entry *close;
-    uint64_t closing; /* address of that entry */
-};
-
-struct linux_use {
-    size_t token, call;
-    int argument;
-};
-
-struct linux_batch {
-    struct linux_pd *pd;
-    size_t thread;
-    bool only_asks;
-    bool differs;             /* was told otherwise than the leader */
-    struct recap_error error; /* the first that happened while it was built */
-    struct linux_chunk *chunks;
-    size_t chunk_count, chunk_room;
-    struct linux_call *calls;
-    size_t call_count, call_room;
-    struct linux_chain *chains;
-    size_t chain_count, chain_room;
-    struct linux_token *tokens;
-    size_t token_count, token_room;
-    struct linux_use *uses;
-    size_t use_count, use_room;
-};
-
-/* The place in the mirror of an address that the batch owns, or NULL. */
-void *linux_batch_mirror(const struct linux_batch *batch, uint64_t address);
-/* Copies the memory of batches of one process into the target, or back. */
-int linux_batch_transfer(struct linux_batch *const *batches, size_t count, bool write,
-                         struct recap_error *error);
-/* Who the thread is that runs it, to itself: by the number of its process it could not read its own
- * memory when the first thread has ended. */
-uint64_t linux_batch_own_id(const struct linux_batch *batch);
-/* Runs a batch of the leader, or of any thread of a created process: it reads the entries itself.
+/* `thread` is an index into pd->threads. */
+struct linux_batch *linux_batch_new(struct linux_pd *pd, size_t thread);
+void linux_batch_free(struct linux_batch *batch);
+/* Room for `length` bytes in the target, 16-byte aligned, filled from `data` or with zeros.
+ * Returns its address there. */
+uint64_t linux_batch_put(struct linux_batch *batch, const void *data, size_t length);
+/* Appends a call with up to six arguments. Returns its index. */
+#define linux_batch_call(batch, ...) linux_batch_call_(batch, __VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define linux_batch_call_(batch, nr, a, b, c, d, e, f, ...)                                        \
+    linux_batch_append(batch, (long)(nr),                                                          \
+                       (const uint64_t[6]){(uint64_t)(a), (uint64_t)(b), (uint64_t)(c),            \
+                                           (uint64_t)(d), (uint64_t)(e), (uint64_t)(f)})
+size_t linux_batch_append(struct linux_batch *batch, long number, const uint64_t arguments[6]);
+/* The result of call `from` becomes argument `argument` (0 to 5) of the later call `to`. */
+void linux_batch_chain(struct linux_batch *batch, size_t from, size_t to, int argument);
+/* Sends a descriptor of ours into the target: appends the receiving calls; the number under which
+ * it arrives becomes argument `argument` of every call named by linux_batch_use. `token` numbers
+ * the descriptor within the batch. The target's copies are closed at the end of the batch. */
+size_t linux_batch_send_fd(struct linux_batch *batch, int fd);
+void linux_batch_use_fd(struct linux_batch *batch, size_t token, size_t call, int argument);
+/* Says that the calls change nothing, so that they may be made twice. Those of many threads then go
+ * faster: most have the same results as those of the first thread, if that has the same batch. */
+void linux_batch_only_asks(struct linux_batch *batch);
+/* Runs all calls in order; a failing call does not stop the others. */
+int linux_batch_run(struct linux_batch *batch, struct recap_error *error);
+/* Runs batches of different threads of one PD at the same time: all are started, then all are
+ * waited for, so that 64 threads cost little more than one. */
+int linux_batch_run_all(struct linux_batch *const *batches, size_t count,
+                        struct recap_error *error);
+/* What the call returned: a value or a negative errno. */
+int64_t linux_batch_result(const struct linux_batch *batch, size_t call);
+/* The bytes at an address that linux_batch_put gave, as they are after the run. */
+const void *linux_batch_data(const struct linux_batch *batch, uint64_t address);
+/* 0, or the call's negative errno with `error` filled with `what` ("setting the alternate stack").
  */
-int linux_batch_run_entries(struct linux_batch *batch, struct recap_error *error);
-/* An entry besides those of the calls. Its result lands in itself. NULL: out of memory. */
-struct linux_entry *linux_batch_entry(struct linux_batch *batch, long number,
-                                      const uint64_t arguments[6], uint64_t *address);
+int linux_batch_check(const struct linux_batch *batch, size_t call, const char *what,
+                      struct recap_error *error);
 
-/* Entries under construction: each is linked behind the one before. */
-struct linux_sequence {
-    struct linux_batch *batch;
-    uint64_t first;
-    struct linux_entry *last;
-};
+/* --- batch/steps.c: batches whose calls all have to succeed --- */
 
-void linux_sequence_add(struct linux_sequence *sequence, struct linux_entry *entry,
-                        uint64_t address);
-/* Appends a call of the batch's own. Returns its entry, NULL when out of memory. */
-struct linux_entry *linux_sequence_call(struct linux_sequence *sequence, long number,
-                                        const uint64_t arguments[6], uint64_t *address);
-/* Appends a call that copies `size` bytes at `from` to each of `count` addresses. */
-void linux_sequence_copy(struct linux_sequence *sequence, uint64_t from, size_t size,
-                         const uint64_t *to, size_t count);
+struct linux_steps;
 
-/* Appends a stop call. */
-void linux_sequence_stop(struct linux_sequence *sequence);
+struct linux_steps *linux_steps_new(struct linux_pd *pd, size_t thread);
+/* Accepts NULL. */
+void linux_steps_free(struct linux_steps *steps);
+/* The same for __attribute__((cleanup)). */
+static inline void linux_steps_clear(struct linux_steps **steps)
+{
+    linux_steps_free(*steps);
+}
+/* For linux_batch_put and what else a batch can. */
+struct linux_batch *linux_steps_batch(struct linux_steps *steps);
+/* Appends a call that has to succeed; `what` is said when it does not ("setting the user ids") and
+ * lives as long as the steps. Returns its index in the batch. */
+#define linux_step(steps, what, ...) linux_step_(steps, what, __VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define linux_step_(steps, what, nr, a, b, c, d, e, f, ...)                                        \
+    linux_steps_append(steps, what, (long)(nr),                                                    \
+                       (const uint64_t[6]){(uint64_t)(a), (uint64_t)(b), (uint64_t)(c),            \
+                                           (uint64_t)(d), (uint64_t)(e), (uint64_t)(f)})
+size_t linux_steps_append(struct linux_steps *steps, const char *what, long number,
+                          const uint64_t arguments[6]);
+/* Makes `fd`, a descriptor of ours that it takes over, argument `argument` of call `call`. */
+void linux_steps_send(struct linux_steps *steps, int fd, size_t call, int argument);
+/* Runs the steps of different threads at the same time (without a stop for those that have none).
+ * The first failing call fills `error`. */
+int linux_steps_run(struct linux_steps *const *steps, size_t count, struct recap_error *error);
 
-/* --- send.c ----------------------------------------------------------------------------------- */
+/* --- batch/foothold.c: stopping, and the way home --- */
 
-/* What receives the descriptors before the calls, and what closes them after. */
-struct linux_sending {
-    uint64_t number; /* address of the socket's number in the target */
-};
-void linux_sending_before(struct linux_sequence *sequence, struct linux_sending *sending);
-void linux_sending_after(struct linux_sequence *sequence);
-/* While the target stands at the stop in between: sends them. */
-int linux_sending_send(struct linux_batch *batch, struct linux_sending *sending,
-                       struct recap_error *error);
-/* After the run: notes the numbers. */
-void linux_sending_done(struct linux_batch *batch);
+int linux_suspend(struct recap_pd *pd, struct recap_error *error);
+int linux_resume(struct recap_pd *pd, struct recap_error *error);
+/* Accepts NULL. */
+void linux_foothold_free(struct linux_foothold *foothold);
 
 #endif

@@ -1,5 +1,6 @@
 /* calls.c: many remote system calls that all have to succeed, and what each was for. */
 #include "kernel/linux/batch/calls.h"
+#include "kernel/linux/batch/batch.h"
 
 #include <errno.h>
 #include <stdlib.h>

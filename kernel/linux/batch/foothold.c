@@ -9,6 +9,7 @@
  * tracer died goes on from the first of them through the last.
  */
 #include "kernel/linux/batch/foothold.h"
+#include "kernel/linux/batch/batch.h"
 
 #include <errno.h>
 #include <fcntl.h>

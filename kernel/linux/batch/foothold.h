@@ -8,6 +8,7 @@
 #ifndef RECAP_KERNEL_LINUX_BATCH_FOOTHOLD_H
 #define RECAP_KERNEL_LINUX_BATCH_FOOTHOLD_H
 
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/linux.h"
 #include "kernel/linux/threads/timed_calls.h"
 

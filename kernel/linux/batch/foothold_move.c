@@ -1,4 +1,5 @@
 /* foothold_move.c: the foothold of a created process: out of the way, and gone in the end. */
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/batch/foothold.h"
 #include "kernel/linux/memory/mappings.h"
 

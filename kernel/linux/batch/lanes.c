@@ -8,6 +8,7 @@
  * thread says whether it was told the same. One that was not is asked again, call by call.
  */
 #include "kernel/linux/batch/batch.h"
+#include "kernel/linux/batch/inside.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* run.c: running a batch: linking its entries, and reading back what came of them. */
 #include "kernel/linux/batch/batch.h"
+#include "kernel/linux/batch/inside.h"
 
 #include <errno.h>
 #include <limits.h>

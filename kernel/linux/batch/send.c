@@ -6,6 +6,7 @@
  * numbers stay -1, and every call on them fails with EBADF.
  */
 #include "kernel/linux/batch/batch.h"
+#include "kernel/linux/batch/inside.h"
 
 #include <errno.h>
 #include <fcntl.h>

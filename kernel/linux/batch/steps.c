@@ -1,5 +1,5 @@
 /* steps.c: batches whose calls all have to succeed, each with words for its failure. */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* suspend.c: stopping all threads of a process without a trace, and letting them go again. */
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/batch/foothold.h"
 #include "kernel/linux/process/held.h"
 #include "kernel/linux/threads/waits.h"

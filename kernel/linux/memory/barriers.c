@@ -1,7 +1,9 @@
 /* barriers.c: for which of membarrier(2)'s expedited barriers an address space is registered.
  *
  * A program registers once, and from then on relies on the barriers: unregistered, they fail. */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/memory/memory.h"
+#include "kernel/linux/reading.h"
 
 #include <linux/membarrier.h>
 #include <stddef.h>

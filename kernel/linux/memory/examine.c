@@ -1,4 +1,5 @@
 /* examine.c: what a running process maps that could not be restored. */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/memory/mappings.h"
 #include "kernel/linux/objects/outside.h"

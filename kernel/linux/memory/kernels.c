@@ -8,6 +8,7 @@
  */
 #include "kernel/linux/memory/map.h"
 #include "kernel/linux/memory/mappings.h"
+#include "kernel/linux/memory/memory.h"
 #include "kernel/linux/memory/vdso.h"
 
 #include <errno.h>

@@ -1,7 +1,10 @@
 /* layout.c: what the kernel says in /proc about an address space: where code, data, heap, stack,
  * arguments and environment are, the auxiliary vector, and the file of the program.
  */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/memory/memory.h"
+#include "kernel/linux/process/process.h"
+#include "kernel/linux/reading.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,6 +4,7 @@
  * call takes as many ranges as follow each other in the file. Pages are populated in one go before
  * they are read into, which is cheaper than a fault for each; all of them are to be written anyway.
  */
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/memory/map.h"
 
 #include <errno.h>

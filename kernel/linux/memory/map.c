@@ -7,9 +7,11 @@
  */
 #include "kernel/linux/memory/map.h"
 #include "kernel/linux/abi.h"
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/batch/foothold.h"
 #include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/memory/mappings.h"
+#include "kernel/linux/memory/memory.h"
 #include "kernel/linux/objects/memory/shared_memory.h"
 
 #include <errno.h>

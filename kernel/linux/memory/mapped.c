@@ -1,5 +1,7 @@
 /* mapped.c: where the objects that regions map can be reached. */
 #include "kernel/linux/memory/mapped.h"
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/descriptions.h"
 #include "kernel/linux/memory/mappings.h"
 
 #include "kernel/linux/objects/files/unseen.h"

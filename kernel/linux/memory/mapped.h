@@ -7,6 +7,7 @@
 #ifndef RECAP_KERNEL_LINUX_MEMORY_MAPPED_H
 #define RECAP_KERNEL_LINUX_MEMORY_MAPPED_H
 
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/linux.h"
 #include "kernel/linux/objects/files/extents.h"
 

@@ -5,6 +5,9 @@
  * the look saw some policy, or where the machine has several nodes.
  */
 #include "kernel/linux/memory/placement.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/memory/memory.h"
+#include "kernel/linux/reading.h"
 
 #include <errno.h>
 #include <fcntl.h>

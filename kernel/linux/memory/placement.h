@@ -2,7 +2,7 @@
 #ifndef RECAP_KERNEL_LINUX_MEMORY_PLACEMENT_H
 #define RECAP_KERNEL_LINUX_MEMORY_PLACEMENT_H
 
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/linux.h"
 
 /* As many as a kernel can be built for. */
 enum { LINUX_PLACEMENT_NODES = 1024 };

@@ -3,8 +3,11 @@
  * Whether future mappings are locked (mlockall) shows nowhere: a page is mapped and looked at. And
  * shared memory that the caller may not open is looked into through the regions that map it.
  */
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/memory/mappings.h"
+#include "kernel/linux/memory/memory.h"
 #include "kernel/linux/memory/placement.h"
 #include "kernel/linux/objects/memory/shared_memory.h"
 

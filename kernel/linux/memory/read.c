@@ -2,6 +2,7 @@
 #include "kernel/linux/batch/foothold.h"
 #include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/memory/mappings.h"
+#include "kernel/linux/memory/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /* settle.c: the last pass over a created process's regions: advice, guards, protection,
  * names, locks, seals. In this order: what a later step forbids comes earlier. */
 #include "kernel/linux/abi.h"
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/memory/map.h"
 #include "kernel/linux/memory/mappings.h"
 #include "kernel/linux/memory/placement.h"

@@ -6,6 +6,7 @@
  */
 #include "kernel/linux/memory/map.h"
 #include "kernel/linux/memory/mappings.h"
+#include "kernel/linux/memory/memory.h"
 #include "kernel/linux/objects/memory/shared_memory.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
  * All of it is taken down in one walk over /proc, and only when something asks: most programs have
  * nothing that this matters for. */
 #include "kernel/linux/objects/outside.h"
+#include "kernel/linux/objects/kinds.h"
 
 #include "kernel/linux/memory/mappings.h"
 #include "kernel/linux/objects/fdinfo.h"

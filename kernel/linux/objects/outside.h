@@ -6,6 +6,7 @@
 #define RECAP_KERNEL_LINUX_OBJECTS_OUTSIDE_H
 
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/kinds.h"
 
 struct linux_outsider {
     pid_t pid;

@@ -4,6 +4,9 @@
  * file an owner means something for leases alone, which are refused, and on a directory it stands
  * for F_NOTIFY, of which the kernel shows nothing else. */
 #include "kernel/linux/objects/signal_owner.h"
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/status_flags.h"
 
 #include <errno.h>

@@ -3,7 +3,8 @@
 #ifndef RECAP_KERNEL_LINUX_OBJECTS_SIGNAL_OWNER_H
 #define RECAP_KERNEL_LINUX_OBJECTS_SIGNAL_OWNER_H
 
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/objects/kinds.h"
 
 /* Whether such a description tells of its events by signals when asked to. */
 bool linux_sends_signals(const struct linux_description *description);

@@ -1,5 +1,7 @@
 /* status_flags.c: the status flags of a description, in and out of its state. */
 #include "kernel/linux/objects/status_flags.h"
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/signal_owner.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
 #define RECAP_KERNEL_LINUX_OBJECTS_STATUS_FLAGS_H
 
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/kinds.h"
 
 #include <fcntl.h>
 

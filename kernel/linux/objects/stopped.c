@@ -1,5 +1,6 @@
 /* stopped.c: whether those who hold a description are stopped. */
 #include "kernel/linux/objects/stopped.h"
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/fdinfo.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
 #ifndef RECAP_KERNEL_LINUX_OBJECTS_STOPPED_H
 #define RECAP_KERNEL_LINUX_OBJECTS_STOPPED_H
 
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/linux.h"
 
 /* Whether the process is in a tracing stop (or is our own): 1 or 0, or a negative errno. What a

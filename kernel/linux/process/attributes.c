@@ -1,8 +1,12 @@
 /* attributes.c: reading the attributes of a process as a whole. */
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/batch/foothold.h"
 #include "kernel/linux/clocks.h"
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/memory/memory.h"
 #include "kernel/linux/process/examine.h"
+#include "kernel/linux/process/process.h"
+#include "kernel/linux/reading.h"
+#include "kernel/linux/threads/threads.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,8 +5,11 @@
  * the caller's rights. Waits come last because their time counts from there, and the one attribute
  * that can take recap's own rights over the process away (dumpable) just before them.
  */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/memory/memory.h"
 #include "kernel/linux/objects/signal_owner.h"
+#include "kernel/linux/process/process.h"
+#include "kernel/linux/threads/threads.h"
 #include "kernel/linux/threads/waits.h"
 
 #include <errno.h>

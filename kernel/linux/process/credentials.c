@@ -2,7 +2,9 @@
  *
  * In Linux each thread has its own; most processes keep them equal, but nothing forces them to.
  */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/process/process.h"
+#include "kernel/linux/reading.h"
 
 #include <errno.h>
 #include <linux/keyctl.h>

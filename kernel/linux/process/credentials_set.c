@@ -5,7 +5,8 @@
  * those may be ones that the bounding set lacks in the end; the final secure bits need CAP_SETPCAP,
  * and so the effective and permitted sets come last.
  */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/process/process.h"
 
 #include <errno.h>
 #include <fcntl.h>

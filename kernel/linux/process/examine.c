@@ -4,8 +4,8 @@
 #include "kernel/linux/process/held.h"
 
 #include "kernel/linux/batch/foothold.h"
-#include "kernel/linux/concerns.h"
 #include "kernel/linux/memory/mappings.h"
+#include "kernel/linux/process/process.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -3,6 +3,7 @@
 #define RECAP_KERNEL_LINUX_PROCESS_EXAMINE_H
 
 #include "kernel/linux/linux.h"
+#include "kernel/linux/process/process.h"
 
 struct linux_examine {
     struct linux_pd *pd;

@@ -3,6 +3,7 @@
  * their own.
  */
 #include "kernel/linux/process/examine.h"
+#include "kernel/linux/process/process.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,8 @@
 /* examine_relatives.c: children, the session, and processes that share memory or descriptors with
  * this one. */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/memory/memory.h"
 #include "kernel/linux/process/examine.h"
+#include "kernel/linux/process/process.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -4,6 +4,7 @@
  * is to be undone shows nowhere; but whether a process has a list for it at all does (each that
  * ever started a thread has), and which process operated last on each semaphore. */
 #include "kernel/linux/process/examine.h"
+#include "kernel/linux/process/process.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,6 +2,7 @@
  * those that are under rules that cannot be set again. */
 #include "kernel/linux/process/examine.h"
 #include "kernel/linux/process/held.h"
+#include "kernel/linux/process/process.h"
 
 #include <ctype.h>
 #include <dirent.h>

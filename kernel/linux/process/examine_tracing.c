@@ -1,6 +1,7 @@
 /* examine_tracing.c: processes that this one traces. Nothing lists them: all have to be asked,
  * which takes long enough to be done only where there is a reason. */
 #include "kernel/linux/process/examine.h"
+#include "kernel/linux/process/process.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -4,7 +4,7 @@
  * Its threads run our stubs all the same while we trace them: the kernel has a thread stop again
  * when its tracer lets go. In a created process the stop is begun just before that. */
 #include "kernel/linux/batch/foothold.h"
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/process/process.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
  * would help. */
 #include "kernel/linux/process/held.h"
 #include "kernel/linux/batch/foothold.h"
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/memory/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,9 @@
  *
  * Read and set from inside: from outside the kernel asks for the same user or CAP_SYS_RESOURCE.
  */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/process/process.h"
+#include "kernel/linux/reading.h"
 
 #include <errno.h>
 #include <string.h>

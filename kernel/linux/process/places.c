@@ -4,12 +4,14 @@
  * A place is kept as a path together with the device and inode that it led to. At restore it has to
  * lead there again. What was removed is an object that is made again.
  */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/image_path.h"
 #include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/objects/files/file_identity.h"
 #include "kernel/linux/objects/files/removed_directory.h"
 #include "kernel/linux/objects/files/unlinked_file.h"
+#include "kernel/linux/process/process.h"
+#include "kernel/linux/reading.h"
 
 #include <errno.h>
 #include <fcntl.h>

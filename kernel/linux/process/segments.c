@@ -1,6 +1,8 @@
 /* segments.c: the local descriptor table of a process (modify_ldt(2)), which emulators of older
  * programs use. Kept as the processor has it, one descriptor of eight bytes for each segment. */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/process/process.h"
+#include "kernel/linux/reading.h"
 
 #include <asm/ldt.h>
 #include <errno.h>

@@ -5,9 +5,12 @@
  * session leader that is bound to the terminal of the caller's session is the exception: it joins
  * that session too, with a process group of its own, and can control its jobs there.
  */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/memory/memory.h"
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/terminals/pty.h"
+#include "kernel/linux/process/process.h"
+#include "kernel/linux/reading.h"
 
 #include <errno.h>
 #include <fcntl.h>

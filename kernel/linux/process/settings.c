@@ -1,7 +1,8 @@
 /* settings.c: the files of /proc/PID that can be written: what the memory killer and core dumps
  * make of the process.
  */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/process/process.h"
+#include "kernel/linux/reading.h"
 
 #include <errno.h>
 #include <fcntl.h>

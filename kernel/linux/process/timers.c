@@ -3,7 +3,9 @@
  * The kernel tells what is left of a timer, not when it was meant to expire: what is left comes
  * back, so that a restored timer neither fires early nor loses an expiry.
  */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/process/process.h"
+#include "kernel/linux/reading.h"
 
 #include <errno.h>
 #include <signal.h>

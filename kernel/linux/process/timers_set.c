@@ -4,7 +4,8 @@
  * and the ones in between are created and deleted again.
  */
 #include "kernel/linux/abi.h"
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/process/process.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -4,7 +4,10 @@
  * image has it with another value than the one that every process starts with.
  */
 #include "kernel/linux/abi.h"
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/process/process.h"
+#include "kernel/linux/reading.h"
+#include "kernel/linux/threads/threads.h"
 
 #include <asm/prctl.h>
 #include <errno.h>

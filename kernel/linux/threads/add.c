@@ -1,4 +1,5 @@
 /* add.c: further threads of a created process, with ids of our choice. */
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/batch/foothold.h"
 
 #include <errno.h>

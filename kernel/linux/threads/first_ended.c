@@ -1,7 +1,9 @@
 /* first_ended.c: a process whose first thread has ended while others go on. It is part of it still:
  * by its name, and by what it ended with, which is the process's own end one day. */
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/batch/foothold.h"
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/memory/memory.h"
+#include "kernel/linux/threads/threads.h"
 
 #include <errno.h>
 #include <stdio.h>

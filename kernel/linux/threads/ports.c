@@ -1,5 +1,5 @@
 /* ports.c: which ports of the processor a thread may use (ioperm(2)). Few kernels permit any. */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/threads/threads.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
  * where it likes. The image keeps the places, so that the area can be laid out anew, and a
  * component that is in use is refused where it does not exist.
  */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/threads/threads.h"
 
 #include <cpuid.h>
 #include <elf.h>

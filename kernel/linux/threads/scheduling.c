@@ -2,7 +2,8 @@
  *
  * Read and set from outside: the kernel asks for the same rights there, and no stop is needed.
  */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/reading.h"
+#include "kernel/linux/threads/threads.h"
 
 #include <errno.h>
 #include <linux/sched.h>

@@ -1,7 +1,9 @@
 /* signals.c: reading signal dispositions and the signals that wait, with their data. */
 #include "kernel/linux/threads/signals.h"
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/batch/foothold.h"
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/reading.h"
+#include "kernel/linux/threads/threads.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,6 +1,7 @@
 /* signals_set.c: setting signal dispositions, and queueing the signals that waited. */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/threads/signals.h"
+#include "kernel/linux/threads/threads.h"
 
 #include <errno.h>
 #include <signal.h>

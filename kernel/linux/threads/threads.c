@@ -2,8 +2,12 @@
  *
  * One remote batch per thread, all at the same time; the rest from outside.
  */
+#include "kernel/linux/threads/threads.h"
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/batch/foothold.h"
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/memory/memory.h"
+#include "kernel/linux/process/process.h"
+#include "kernel/linux/reading.h"
 #include "kernel/linux/threads/waits.h"
 
 #include <errno.h>

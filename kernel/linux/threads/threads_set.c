@@ -3,8 +3,11 @@
  * Who a thread is, how it is scheduled and what signals wait for it comes later, with the
  * attributes of the process: until then recap needs the rights that it has.
  */
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/batch/foothold.h"
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/memory/memory.h"
+#include "kernel/linux/process/process.h"
+#include "kernel/linux/threads/threads.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,7 +2,9 @@
  * robust list, the rseq area, the selector of syscall user dispatch.
  */
 #include "kernel/linux/abi.h"
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/reading.h"
+#include "kernel/linux/threads/threads.h"
 
 #include <errno.h>
 #include <linux/rseq.h>

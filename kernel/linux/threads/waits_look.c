@@ -8,7 +8,8 @@
  * A thread may run between the look and its stop, and then wait again. How often it gave its
  * processor up by itself tells: once, to stop, if it did not.
  */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/memory/memory.h"
+#include "kernel/linux/threads/threads.h"
 #include "kernel/linux/threads/waits.h"
 
 #include <errno.h>

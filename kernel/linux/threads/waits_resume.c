@@ -9,7 +9,7 @@
  * Recap ends in between, the time stays shortened: of all that it does to a process that lives on
  * this is the only thing that the process does not undo by itself.
  */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/linux.h"
 #include "kernel/linux/threads/waits.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* waits_set.c: giving a restored thread the restart block that its wait had. */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/threads/waits.h"
 
 #include <errno.h>

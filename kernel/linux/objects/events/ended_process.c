@@ -4,6 +4,7 @@
  * It is made by a child that ends in the same way. The child stays unreaped while Recap makes
  * pidfds of it, because nothing else can name it. */
 #include "kernel/linux/objects/events/ended_process.h"
+#include "kernel/linux/badges/badges.h"
 
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/status_flags.h"

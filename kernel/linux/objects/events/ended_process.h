@@ -3,6 +3,7 @@
 #define RECAP_KERNEL_LINUX_OBJECTS_EVENTS_ENDED_PROCESS_H
 
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/kinds.h"
 
 /* The badge of the process behind `badge`, a pidfd found as `description`: all pidfds of one
  * process get the same, where the kernel tells them apart. */

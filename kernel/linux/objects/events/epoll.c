@@ -9,6 +9,8 @@
  *
  * What was ready is found ready again when the set is waited on. An edge-triggered entry that had
  * been reported already is reported once more, which such a waiter has to expect at any time. */
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/descriptions.h"
 #include "kernel/linux/objects/apart.h"
 #include "kernel/linux/objects/events/epoll_polling.h"
 #include "kernel/linux/objects/fdinfo.h"

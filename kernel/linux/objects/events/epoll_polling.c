@@ -1,5 +1,6 @@
 /* epoll_polling.c: how an epoll set polls network devices itself instead of waiting for them. */
 #include "kernel/linux/objects/events/epoll_polling.h"
+#include "kernel/linux/badges/badges.h"
 
 #include "kernel/linux/abi.h"
 #include "kernel/linux/objects/status_flags.h"

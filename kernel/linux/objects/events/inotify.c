@@ -4,6 +4,7 @@
  * watches are set when the component starts, under the numbers that they had: until then files are
  * opened and closed that they would report. Events that wait cannot be
  * looked at without taking them, so an instance that has some is refused. */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/events/watched_path.h"
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/files/file_identity.h"

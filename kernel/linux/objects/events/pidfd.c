@@ -1,4 +1,5 @@
 /* pidfd.c: descriptors of processes: of the component's own, or of one that is gone. */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/linux.h"
 #include "kernel/linux/objects/events/ended_process.h"
 #include "kernel/linux/objects/fdinfo.h"

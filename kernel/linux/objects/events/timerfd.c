@@ -2,6 +2,7 @@
  *
  * A timer is armed in tie(), the last moment before its PD runs, so that a relative one keeps the
  * time that it had left. An absolute one keeps the moment at which it expires. */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/clocks.h"
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/kinds.h"

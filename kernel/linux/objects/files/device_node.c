@@ -3,6 +3,7 @@
  * Which device a node is of says all that there is to know of it: any node will do. */
 #include "kernel/linux/objects/files/device_node.h"
 #include "kernel/linux/image_path.h"
+#include "kernel/linux/objects/kinds.h"
 
 #include "kernel/linux/objects/files/file_identity.h"
 #include "kernel/linux/objects/status_flags.h"

@@ -3,6 +3,7 @@
 #define RECAP_KERNEL_LINUX_OBJECTS_FILES_DEVICE_NODE_H
 
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/kinds.h"
 
 /* Writes which character device it is and the path of a node that leads to it: the one that it was
  * opened through, or, when that one is gone, the usual one in /dev. -EOPNOTSUPP: no node leads to

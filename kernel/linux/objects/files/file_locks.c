@@ -5,6 +5,9 @@
  * fdinfo shows those with every description that the process has of the file.
  */
 #include "kernel/linux/objects/files/file_locks.h"
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/batch/batch.h"
+#include "kernel/linux/objects/kinds.h"
 
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/status_flags.h"

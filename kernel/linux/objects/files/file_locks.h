@@ -3,6 +3,7 @@
 #define RECAP_KERNEL_LINUX_OBJECTS_FILES_FILE_LOCKS_H
 
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/kinds.h"
 
 /* Writes the locks that fdinfo shows into the member "ties" of a state, if there are any.
  * -EOPNOTSUPP: a lease, or a lock that cannot be taken again. */

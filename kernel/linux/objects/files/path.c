@@ -1,5 +1,6 @@
 /* path.c: descriptions opened with O_PATH: they name a place in the file system, of any type, and
  * permit nothing else. */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/files/file_identity.h"
 #include "kernel/linux/objects/files/process_file.h"
 #include "kernel/linux/objects/files/removed_directory.h"

@@ -1,5 +1,6 @@
 /* process_file.c: files and directories of /proc, also those that speak of the component itself. */
 #include "kernel/linux/objects/files/process_file.h"
+#include "kernel/linux/objects/kinds.h"
 
 #include "kernel/linux/image_path.h"
 #include "kernel/linux/objects/files/file_identity.h"

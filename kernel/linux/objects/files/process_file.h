@@ -6,6 +6,7 @@
 
 #include "kernel/linux/linux.h"
 #include "kernel/linux/objects/files/file_identity.h"
+#include "kernel/linux/objects/kinds.h"
 
 /* As linux_file_locate, also for a file of a /proc that is mounted only where its holder is. */
 int linux_process_file_locate(struct linux_kernel *kernel,

@@ -1,5 +1,7 @@
 /* regular.c: descriptions open on regular files. The file itself stays where it is and has to be
  * there unchanged at restore; one without a name travels with the image (unlinked_file.c). */
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/descriptions.h"
 #include "kernel/linux/memory/mappings.h"
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/files/file_identity.h"

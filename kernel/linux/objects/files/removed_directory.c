@@ -4,6 +4,8 @@
  * from it, and two descriptors may be of the same one. It is made anew in the nearest directory
  * that is left, under a name that nobody knows, and removed at once. */
 #include "kernel/linux/objects/files/removed_directory.h"
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/descriptions.h"
 
 #include "kernel/linux/image_path.h"
 #include "kernel/linux/objects/apart.h"

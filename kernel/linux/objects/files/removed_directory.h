@@ -4,6 +4,7 @@
 #define RECAP_KERNEL_LINUX_OBJECTS_FILES_REMOVED_DIRECTORY_H
 
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/kinds.h"
 
 /* The inner object of one. `path` is the name that it had, `live` a link of /proc that leads to it.
  */

@@ -1,5 +1,7 @@
 /* unlinked_file.c: files that are open or mapped and have no name any more. */
 #include "kernel/linux/objects/files/unlinked_file.h"
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/objects/kinds.h"
 
 #include "kernel/linux/image_path.h"
 #include "kernel/linux/memory/mapped.h"

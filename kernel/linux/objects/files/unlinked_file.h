@@ -4,6 +4,7 @@
 #define RECAP_KERNEL_LINUX_OBJECTS_FILES_UNLINKED_FILE_H
 
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/kinds.h"
 
 /* Writes into a state where what had the name `path` and the status `status` is to be made again.
  * -EOPNOTSUPP: no directory is left in whose file system that could be. */

@@ -6,6 +6,7 @@
  * a place in a log, a transaction), nor for a file about what is not there yet when the file is
  * opened at a restore. */
 #include "kernel/linux/objects/files/virtual_file.h"
+#include "kernel/linux/objects/kinds.h"
 
 #include <errno.h>
 #include <fcntl.h>

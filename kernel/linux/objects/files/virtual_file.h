@@ -3,6 +3,7 @@
 #define RECAP_KERNEL_LINUX_OBJECTS_FILES_VIRTUAL_FILE_H
 
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/kinds.h"
 
 /* Whether what lies at `path` is of a file system that the kernel makes up. */
 bool linux_virtual_path(const char *path);

@@ -5,6 +5,7 @@
  * file can be read from its memory. What it cannot see, it will not miss.
  */
 #include "kernel/linux/objects/memory/mapped_content.h"
+#include "kernel/linux/badges/badges.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -1,4 +1,6 @@
 /* mapped_file.c: the files behind regions, and those without a name that descriptors refer to. */
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/descriptions.h"
 #include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/objects/files/file_identity.h"
 #include "kernel/linux/objects/files/unlinked_file.h"

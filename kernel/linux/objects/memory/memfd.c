@@ -1,5 +1,6 @@
 /* memfd.c: descriptions open on memory files. Several may share one file, which is an object of its
  * own (shared_memory.c), each with its own offset and access mode. */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/files/file_locks.h"

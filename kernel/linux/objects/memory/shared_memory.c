@@ -9,6 +9,7 @@
  * shared_memory_make.c makes it anew.
  */
 #include "kernel/linux/objects/memory/shared_memory.h"
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/memory/mapped.h"
 #include "kernel/linux/objects/files/inode_state.h"
 #include "kernel/linux/objects/kinds.h"

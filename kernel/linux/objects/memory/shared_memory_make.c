@@ -4,6 +4,7 @@
  * it is announced, and memory/map.c makes it and has it filled.
  */
 #include "kernel/linux/abi.h"
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/files/inode_state.h"
 #include "kernel/linux/objects/memory/shared_memory.h"
 

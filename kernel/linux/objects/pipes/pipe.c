@@ -5,6 +5,7 @@
  * the reads are those of the packets.
  */
 #include "kernel/linux/objects/pipes/pipe.h"
+#include "kernel/linux/badges/badges.h"
 
 #include "kernel/linux/objects/files/file_identity.h"
 #include "kernel/linux/objects/files/inode_state.h"

@@ -3,6 +3,7 @@
 #define RECAP_KERNEL_LINUX_OBJECTS_PIPES_PIPE_H
 
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/kinds.h"
 
 /* The inner object of the pipe that a description is an end of. `end` is its badge. */
 int linux_pipe_of(struct linux_kernel *kernel, recap_badge end,

@@ -1,4 +1,5 @@
 /* pipe_end.c: descriptions that are an end of a pipe or FIFO, or both. */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/outside.h"
 #include "kernel/linux/objects/pipes/pipe.h"

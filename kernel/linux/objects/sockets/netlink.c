@@ -5,6 +5,7 @@
  * while something waits. The numbers of groups are fixed but for the families of generic netlink,
  * which get them as they come: those are kept by name, and have to have the same numbers at a
  * restore, as the program knows them. */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/sockets/netlink_families.h"
 #include "kernel/linux/objects/sockets/socket_family.h"

@@ -2,6 +2,7 @@
  *
  * The kernel tells it as an extended attribute of the socket, for which it need not be opened. */
 #include "kernel/linux/objects/sockets/socket_family.h"
+#include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/status_flags.h"
 
 #include <fcntl.h>

@@ -3,6 +3,7 @@
 #define RECAP_KERNEL_LINUX_OBJECTS_SOCKETS_SOCKET_FAMILY_H
 
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/kinds.h"
 
 /* Whether the description is a socket of the protocol that the kernel calls so ("TCP", "UDPv6"). */
 bool linux_socket_is(const struct linux_description *description, const char *protocol);

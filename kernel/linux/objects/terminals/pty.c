@@ -5,6 +5,7 @@
  * others are taken and given back on the way. What waits in a terminal cannot be looked at without
  * taking it, so a pseudo-terminal with something unread in it is refused. */
 #include "kernel/linux/objects/terminals/pty.h"
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/status_flags.h"

@@ -4,7 +4,8 @@
  * of a pseudo-terminal, or of the terminal that controls the process, stays outside: the terminal
  * is external, and is bound to the caller's own unless another binding is given. Any other line is
  * a device like others: it is opened again by its node. The settings go with each of them. */
-#include "kernel/linux/concerns.h"
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/memory/memory.h"
 #include "kernel/linux/objects/files/device_node.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/status_flags.h"

@@ -3,6 +3,7 @@
  * A connection is refused (tcp_connected.c), and so are connections that wait to be accepted. What
  * a connection leaves in its socket when it ends is made by ending one (tcp_ended.c). */
 #include "kernel/linux/objects/sockets/inet/tcp.h"
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/sockets/inet/address.h"
 #include "kernel/linux/objects/sockets/inet/bind.h"

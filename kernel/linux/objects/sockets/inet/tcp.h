@@ -3,6 +3,7 @@
 #define RECAP_KERNEL_LINUX_OBJECTS_SOCKETS_INET_TCP_H
 
 #include "kernel/linux/linux.h"
+#include "kernel/linux/objects/kinds.h"
 #include <sys/socket.h>
 
 /* States, as the kernel numbers them: <netinet/tcp.h> cannot be included beside <linux/tcp.h>. */

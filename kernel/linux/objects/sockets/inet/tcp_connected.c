@@ -2,6 +2,8 @@
  *
  * The other end cannot be put back to the time of the checkpoint. What a program can do about it
  * depends on which end it is: who connected can connect again, who accepted cannot. */
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/sockets/inet/address.h"
 #include "kernel/linux/objects/sockets/inet/diag.h"
 #include "kernel/linux/objects/sockets/inet/tcp.h"

@@ -1,5 +1,6 @@
 /* udp.c: UDP sockets: where they are bound and connected, their groups, what waits in them. */
 #include "kernel/linux/objects/sockets/inet/udp.h"
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/sockets/inet/address.h"
 #include "kernel/linux/objects/sockets/inet/bind.h"

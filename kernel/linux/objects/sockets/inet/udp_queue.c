@@ -2,6 +2,7 @@
  *
  * They are sent again by whoever sent them if that socket is inside, else from a socket bound to
  * the sender's address for a moment: what came from another machine cannot be, and is refused. */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/sockets/inet/address.h"
 #include "kernel/linux/objects/sockets/inet/udp.h"
 #include "kernel/linux/objects/sockets/socket_family.h"

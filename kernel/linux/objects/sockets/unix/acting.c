@@ -1,5 +1,6 @@
 /* acting.c: connecting Unix sockets as the component does. */
 #include "kernel/linux/objects/sockets/unix/acting.h"
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/sockets/unix/unix.h"
 

@@ -5,6 +5,7 @@
  * directory any more, the name is followed in a root directory in which it does. All of this
  * happens in a process of its own, which runs to its end even if we are killed. */
 #include "kernel/linux/objects/sockets/unix/file.h"
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/image_path.h"
 #include "kernel/linux/objects/apart.h"
 #include "kernel/linux/objects/sockets/nowhere.h"

@@ -1,4 +1,6 @@
 /* fill.c: sending again what waited in a Unix socket. */
+#include "kernel/linux/badges/badges.h"
+#include "kernel/linux/batch/batch.h"
 #include "kernel/linux/objects/sockets/unix/name.h"
 #include "kernel/linux/objects/sockets/unix/unix.h"
 #include "kernel/linux/objects/status_flags.h"

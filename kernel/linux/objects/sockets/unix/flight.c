@@ -1,5 +1,6 @@
 /* flight.c: looking into Unix sockets, once while the component is stopped; and the
  * capabilities that are in flight in them. */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/sockets/unix/unix.h"
 #include "kernel/linux/objects/status_flags.h"

@@ -2,6 +2,7 @@
  *
  * create() makes, binds and connects them. All queues are filled in the first tie() of any, while
  * every socket can still send; what closes, shuts down or restricts comes after that. */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/image_path.h"
 #include "kernel/linux/objects/sockets/socket_options.h"
 #include "kernel/linux/objects/sockets/unix/acting.h"

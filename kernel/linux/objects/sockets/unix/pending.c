@@ -1,4 +1,5 @@
 /* pending.c: connections that wait to be accepted at a Unix socket. */
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/sockets/unix/diag.h"
 #include "kernel/linux/objects/sockets/unix/name.h"
 #include "kernel/linux/objects/sockets/unix/unix.h"

@@ -1,5 +1,6 @@
 /* unix.c: Unix sockets, as they are found. unix/make.c makes them anew. */
 #include "kernel/linux/objects/sockets/unix/unix.h"
+#include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/fdinfo.h"
 #include "kernel/linux/objects/kinds.h"
 #include "kernel/linux/objects/sockets/socket_family.h"
