@@ -127,6 +127,9 @@ static const struct state states[] = {
     {.name = "timer on CLOCK_THREAD_CPUTIME_ID",
      .claims = "CLOCK_THREAD_CPUTIME_ID",
      TIMER(CLOCK_THREAD_CPUTIME_ID, SIGEV_SIGNAL, 8)},
+    /* The complement of thread 0, who asks, before three bits: a time of the scheduler, of a
+       thread. */
+    {.name = "timer on a thread's clock, as the C library asks for it", TIMER(-2, SIGEV_SIGNAL, 8)},
     {.name = "timer on CLOCK_REALTIME_ALARM",
      .claims = "CLOCK_REALTIME_ALARM",
      TIMER(CLOCK_REALTIME_ALARM, SIGEV_SIGNAL, 9),

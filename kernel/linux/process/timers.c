@@ -213,6 +213,15 @@ void linux_timers_clear(struct linux_timers *asked)
     asked->list = NULL;
 }
 
+/* The clock of whichever thread made the timer: by the kernel's number, or as the C library asks
+ * for it, whose clocks of processor time name a thread, and one that is 0 the caller. */
+static bool is_of_its_maker(int clock)
+{
+    enum { NAMED = 3, OF_A_THREAD = 4 };
+    return clock == CLOCK_THREAD_CPUTIME_ID ||
+           (clock < 0 && clock & OF_A_THREAD && ~(clock >> NAMED) == 0);
+}
+
 int linux_timers_examine(struct linux_pd *pd, struct recap_refusals *refusals,
                          struct recap_error *error)
 {
@@ -229,7 +238,7 @@ int linux_timers_examine(struct linux_pd *pd, struct recap_refusals *refusals,
         return 0;
     result = list_timers(pd, &list, &count, error);
     for (size_t i = 0; result == 0 && i < count; i++)
-        if (list[i].clock == CLOCK_THREAD_CPUTIME_ID)
+        if (is_of_its_maker(list[i].clock))
             result = recap_refusals_say(
                 refusals, "delete the timer, or create it with pthread_getcpuclockid(3)",
                 "timer %d counts the processor time of one thread, and the kernel does not say of "
