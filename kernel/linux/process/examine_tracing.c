@@ -27,7 +27,7 @@ static int examine_traced(struct linux_examine *examine, int proc, const char *p
     linux_examine_name(proc, path, name);
     int result = recap_refusals_say(
         examine->refusals,
-        "have it let go, or end it: what a tracer knows of a process cannot be kept",
+        "have it let go, or end what it traces: what a tracer knows cannot be kept",
         "process %d traces process %s (%s)", (int)examine->pd->pid, pid, name);
     return result < 0 ? result : 1;
 }
