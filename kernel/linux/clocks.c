@@ -36,62 +36,81 @@ static int64_t now_ns(clockid_t clock)
 }
 
 /* What the time namespace of a process adds to a clock; 0 where the kernel has no such thing. */
-static int64_t offset_of(int directory, const char *path, const char *name)
+static int offset_of(int directory, const char *path, const char *name, int64_t *offset)
 {
     char text[256];
     long long seconds, nanoseconds;
-    if (linux_procfs_read_into(directory, path, text, sizeof text) < 0)
-        return 0;
+    *offset = 0;
+    ssize_t length = linux_procfs_read_into(directory, path, text, sizeof text);
+    if (length < 0)
+        return length == -ENOENT ? 0 : (int)length;
     const char *line = strstr(text, name);
-    if (!line || sscanf(line + strlen(name), "%lld %lld", &seconds, &nanoseconds) != 2)
-        return 0;
-    return seconds * SECOND + nanoseconds;
+    if (line && sscanf(line + strlen(name), "%lld %lld", &seconds, &nanoseconds) == 2)
+        *offset = seconds * SECOND + nanoseconds;
+    return 0;
 }
 
-static bool same_namespace(int proc)
+/* 1, 0 or a negative errno. */
+static int same_namespace(int proc)
 {
     char ours[64], theirs[64];
     ssize_t a = linux_procfs_link(AT_FDCWD, "/proc/self/ns/time", ours, sizeof ours);
-    ssize_t b = linux_procfs_link(proc, "ns/time", theirs, sizeof theirs);
-    return a < 0 || (a == b && strcmp(ours, theirs) == 0);
+    ssize_t b = a < 0 ? a : linux_procfs_link(proc, "ns/time", theirs, sizeof theirs);
+    if (b < 0)
+        return a == -ENOENT ? 1 : (int)b;
+    return a == b && strcmp(ours, theirs) == 0;
 }
 
-static int64_t ahead_by_name(int proc, const char *name)
+static int ahead_by_name(int proc, const char *name, int64_t *ahead)
 {
-    return offset_of(proc, "timens_offsets", name) -
-           offset_of(AT_FDCWD, "/proc/self/timens_offsets", name);
+    int64_t theirs, ours;
+    int result = offset_of(proc, "timens_offsets", name, &theirs);
+    if (result == 0)
+        result = offset_of(AT_FDCWD, "/proc/self/timens_offsets", name, &ours);
+    if (result == 0)
+        *ahead = theirs - ours;
+    return result;
 }
 
 /* In another time namespace than ours. */
-static int64_t ahead_elsewhere(int proc, clockid_t clock)
+static int ahead_elsewhere(int proc, clockid_t clock, int64_t *ahead)
 {
     switch (clock) {
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_MONOTONIC_COARSE:
-        return ahead_by_name(proc, "monotonic");
+        return ahead_by_name(proc, "monotonic", ahead);
     case CLOCK_BOOTTIME:
     case CLOCK_BOOTTIME_ALARM:
-        return ahead_by_name(proc, "boottime");
+        return ahead_by_name(proc, "boottime", ahead);
     default:
+        *ahead = 0;
         return 0;
     }
 }
 
-int64_t linux_clock_ahead(int proc, clockid_t clock)
+int linux_clock_ahead(int proc, clockid_t clock, int64_t *ahead)
 {
-    return same_namespace(proc) ? 0 : ahead_elsewhere(proc, clock);
+    int same = same_namespace(proc);
+    if (same == 0)
+        return ahead_elsewhere(proc, clock, ahead);
+    if (same > 0)
+        *ahead = 0;
+    return same < 0 ? same : 0;
 }
 
-void linux_clocks_record(const struct linux_pd *pd, struct recap_arena *arena,
-                         struct recap_value *state)
+int linux_clocks_record(const struct linux_pd *pd, struct recap_arena *arena,
+                        struct recap_value *state, struct recap_error *error)
 {
     struct recap_value *record = recap_put_record(arena, state, "clocks");
-    bool same = same_namespace(pd->proc);
-    for (size_t i = 0; i < CLOCK_COUNT; i++)
-        recap_put_number(arena, record, clocks[i].member,
-                         now_ns(clocks[i].clock) +
-                             (same ? 0 : ahead_elsewhere(pd->proc, clocks[i].clock)));
+    int same = same_namespace(pd->proc), result = same < 0 ? same : 0;
+    for (size_t i = 0; result == 0 && i < CLOCK_COUNT; i++) {
+        int64_t ahead = 0;
+        if (!same)
+            result = ahead_elsewhere(pd->proc, clocks[i].clock, &ahead);
+        recap_put_number(arena, record, clocks[i].member, now_ns(clocks[i].clock) + ahead);
+    }
+    return result < 0 ? recap_fail(error, result, "reading the clocks of process %d", pd->pid) : 0;
 }
 
 /* How far our clocks are behind the latest of the image's; `behind` is by the table above. */
@@ -122,7 +141,11 @@ static int write_offsets(const int64_t behind[CLOCK_COUNT])
     char text[128];
     size_t length = 0;
     for (size_t i = MONOTONIC; i <= BOOTTIME; i++) {
-        int64_t offset = offset_of(AT_FDCWD, path, clocks[i].offset) + behind[i];
+        int64_t offset;
+        int result = offset_of(AT_FDCWD, path, clocks[i].offset, &offset);
+        if (result < 0)
+            return result;
+        offset += behind[i];
         int64_t seconds = offset / SECOND - (offset % SECOND < 0);
         length += (size_t)snprintf(text + length, sizeof text - length, "%s %lld %lld\n",
                                    clocks[i].offset, (long long)seconds,

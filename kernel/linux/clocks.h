@@ -8,10 +8,10 @@
 
 /* By how many nanoseconds `clock` of the process whose /proc directory is `proc` stands ahead of
  * ours: not 0 only in a time namespace. */
-int64_t linux_clock_ahead(int proc, clockid_t clock);
+int linux_clock_ahead(int proc, clockid_t clock, int64_t *ahead);
 /* Writes the member "clocks": those of the process at this moment. */
-void linux_clocks_record(const struct linux_pd *pd, struct recap_arena *arena,
-                         struct recap_value *state);
+int linux_clocks_record(const struct linux_pd *pd, struct recap_arena *arena,
+                        struct recap_value *state, struct recap_error *error);
 /* If our clocks stand behind those of an image (the machine has been started anew), moves us into a
  * time namespace in which they go on from there; then so do those of all processes that we make.
  * Without privilege that takes the namespaces of namespace.h. To be called by a process of one

@@ -146,7 +146,8 @@ static int seize(struct linux_pd *pd, pid_t tid, struct recap_error *error)
 
 /* Looks what the threads wait in that are not yet ours. None is ours meanwhile: one that is stands
  * still with its first signal. */
-static int look_at_all(struct linux_pd *pd, DIR *tasks, const struct known *known)
+static int look_at_all(struct linux_pd *pd, DIR *tasks, const struct known *known,
+                       struct recap_error *error)
 {
     struct dirent *entry;
     int code = 0;
@@ -155,8 +156,12 @@ static int look_at_all(struct linux_pd *pd, DIR *tasks, const struct known *know
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (tid > 0 && !is_known(known, tid))
             code = linux_wait_look(pd, tid);
+        if (linux_procfs_hidden(code))
+            return explain(pd, tid, code, error);
     }
-    return code < 0 && !linux_procfs_gone(code) ? code : 0;
+    return code < 0 && !linux_procfs_gone(code)
+               ? recap_fail(error, code, "looking what the threads of process %d wait in", pd->pid)
+               : 0;
 }
 
 /* Seizes every thread that is not yet ours. */
@@ -165,10 +170,10 @@ static int seize_all(struct linux_pd *pd, DIR *tasks, struct recap_error *error)
     struct known known = {0};
     struct dirent *entry;
     int code = list_known(pd, &known);
-    if (code == 0 && !pd->created)
-        code = look_at_all(pd, tasks, &known);
     if (code < 0)
         recap_fail(error, code, "listing the threads of process %d", pd->pid);
+    if (code == 0 && !pd->created)
+        code = look_at_all(pd, tasks, &known, error);
     if (code == 0 && pd->thread_count == 0)
         code = seize(pd, pd->task, error);
     rewinddir(tasks);

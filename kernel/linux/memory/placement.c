@@ -123,11 +123,13 @@ bool linux_placement_matters(void)
 {
     static signed char several;
     char text[64];
-    if (!several)
-        several = linux_procfs_read_into(AT_FDCWD, "/sys/devices/system/node/online", text,
-                                         sizeof text) > 0 &&
-                          strpbrk(text, ",-")
-                      ? 1
-                      : -1;
+    if (several)
+        return several > 0;
+    ssize_t length =
+        linux_procfs_read_into(AT_FDCWD, "/sys/devices/system/node/online", text, sizeof text);
+    /* Who cannot be told has to expect it, and asks again. */
+    if (length < 0 && length != -ENOENT)
+        return true;
+    several = length > 0 && strpbrk(text, ",-") ? 1 : -1;
     return several > 0;
 }

@@ -121,7 +121,9 @@ int linux_attributes(struct recap_pd *base, struct recap_graph *graph, struct re
         return result;
     image->id = (uint64_t)pd->vpid;
     linux_session_find_terminal(pd, graph, image, graph->arena, state);
-    linux_clocks_record(pd, graph->arena, state);
+    result = linux_clocks_record(pd, graph->arena, state, error);
+    if (result < 0)
+        return result;
     linux_group_stop_record(pd, graph->arena, state);
     if (image->thread_count) {
         linux_processor_record(&image->threads[0], graph->arena, state);

@@ -125,9 +125,14 @@ static int examine_machine(struct linux_examine *examine)
 static int examine_confinement(struct linux_examine *examine)
 {
     char theirs[512], ours[512];
-    if (linux_procfs_read_into(examine->pd->proc, "attr/current", theirs, sizeof theirs) < 0 ||
-        linux_procfs_read_into(AT_FDCWD, "/proc/self/attr/current", ours, sizeof ours) < 0 ||
-        strcmp(theirs, ours) == 0)
+    ssize_t length =
+        linux_procfs_read_into(examine->pd->proc, "attr/current", theirs, sizeof theirs);
+    if (length >= 0)
+        length = linux_procfs_read_into(AT_FDCWD, "/proc/self/attr/current", ours, sizeof ours);
+    /* EINVAL: no security module confines anybody here. */
+    if (length < 0)
+        return length == -EINVAL || linux_procfs_gone((int)length) ? 0 : (int)length;
+    if (strcmp(theirs, ours) == 0)
         return 0;
     theirs[strcspn(theirs, "\n")] = '\0';
     return recap_refusals_say(examine->refusals, "run recap under the same profile",

@@ -115,9 +115,10 @@ static int examine_session(struct linux_examine *examine)
 {
     const struct linux_pd *pd = examine->pd;
     char stat[1024];
-    const char *field = NULL;
-    if (linux_procfs_read_into(pd->proc, "stat", stat, sizeof stat) > 0)
-        field = linux_stat_field(stat, 6);
+    ssize_t length = linux_procfs_read_into(pd->proc, "stat", stat, sizeof stat);
+    if (length < 0)
+        return linux_procfs_gone((int)length) ? 0 : (int)length;
+    const char *field = linux_stat_field(stat, 6);
     pid_t session = field ? (pid_t)strtol(field, NULL, 10) : 0;
     if (session <= 0 || session == pd->pid)
         return 0;

@@ -39,12 +39,14 @@ static char state_of(const char *stat)
 }
 
 /* Whether the thread was still all there by now: one that ends loses piece by piece what it shares
- * with the others. */
-static bool is_whole(int task)
+ * with the others. 1, 0, or a negative errno. */
+static int is_whole(int task)
 {
     char stat[1024];
-    return linux_procfs_read_into(task, "stat", stat, sizeof stat) >= 0 && state_of(stat) != 'Z' &&
-           state_of(stat) != 'X' && !(flags_of(stat) & EXITING);
+    ssize_t length = linux_procfs_read_into(task, "stat", stat, sizeof stat);
+    if (length < 0)
+        return linux_procfs_gone((int)length) ? 0 : (int)length;
+    return state_of(stat) != 'Z' && state_of(stat) != 'X' && !(flags_of(stat) & EXITING);
 }
 
 static bool differs(pid_t pid, pid_t tid, int what)
@@ -62,9 +64,12 @@ static int examine_sharing(struct linux_examine *examine, int task, pid_t tid, c
                   {KCMP_SYSVSEM, "a list of semaphore operations to undo"}};
     pid_t pid = examine->pd->task;
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
-        if (tid != pid && differs(pid, tid, shared[i].what) && is_whole(task) &&
-            is_whole(examine->pd->proc)) {
-            int result = recap_refusals_say(examine->refusals, NULL,
+        if (tid != pid && differs(pid, tid, shared[i].what)) {
+            int result = is_whole(task);
+            if (result > 0)
+                result = is_whole(examine->pd->proc);
+            if (result > 0)
+                result = recap_refusals_say(examine->refusals, NULL,
                                             "thread %d (%s) of process %d has %s of its own",
                                             (int)tid, name, (int)pid, shared[i].has);
             if (result < 0)

@@ -21,8 +21,10 @@ static int examine_traced(struct linux_examine *examine, int proc, const char *p
         return linux_procfs_gone((int)length) ? 0 : (int)length;
     long tracer = linux_examine_number(status, "TracerPid");
     snprintf(path, sizeof path, "task/%ld", tracer);
-    if (!tracer || faccessat(examine->pd->proc, path, F_OK, 0) < 0)
+    if (!tracer)
         return 0;
+    if (faccessat(examine->pd->proc, path, F_OK, 0) < 0)
+        return linux_procfs_gone(-errno) ? 0 : -errno;
     snprintf(path, sizeof path, "%s/comm", pid);
     linux_examine_name(proc, path, name);
     int result = recap_refusals_say(
@@ -33,19 +35,22 @@ static int examine_traced(struct linux_examine *examine, int proc, const char *p
 }
 
 /* Whether its first thread waits for another process, which one without children does for those
- * that it traces. */
-static bool waits_for_others(const struct linux_pd *pd)
+ * that it traces: 1, 0, or a negative errno. */
+static int waits_for_others(const struct linux_pd *pd)
 {
     char text[256];
     long call;
-    return linux_procfs_read_into(pd->proc, "syscall", text, sizeof text) > 0 &&
-           sscanf(text, "%ld", &call) == 1 && (call == SYS_wait4 || call == SYS_waitid);
+    ssize_t length = linux_procfs_read_into(pd->proc, "syscall", text, sizeof text);
+    if (length < 0)
+        return linux_procfs_gone((int)length) ? 0 : (int)length;
+    return sscanf(text, "%ld", &call) == 1 && (call == SYS_wait4 || call == SYS_waitid);
 }
 
 int linux_examine_tracing(struct linux_examine *examine, bool surely)
 {
-    if (!surely && !waits_for_others(examine->pd))
-        return 0;
+    int waits = surely ? 1 : waits_for_others(examine->pd);
+    if (waits <= 0)
+        return waits;
     DIR *directory = opendir("/proc");
     if (!directory)
         return -errno;

@@ -38,11 +38,17 @@ static int look(const struct linux_pd *pd, int place, char path[PATH_MAX], struc
     return fstatat(pd->proc, places[place].link, status, 0) < 0 ? -errno : 0;
 }
 
-static bool leads_there(const char *path, const struct stat *status)
+/* Whether the path leads there: 1, 0 also where the caller may not follow it, or a negative errno.
+ */
+static int leads_there(const struct linux_pd *pd, int place, const char *path,
+                       const struct stat *status, struct recap_error *error)
 {
-    struct stat there;
-    return stat(path, &there) == 0 && there.st_dev == status->st_dev &&
-           there.st_ino == status->st_ino;
+    int result = linux_path_leads(path, 0, status->st_dev, status->st_ino, NULL);
+    if (result == -EACCES)
+        return 0;
+    return result < 0 ? recap_fail(error, result, "looking at %s, %s of process %d", path,
+                                   places[place].what, pd->pid)
+                      : result;
 }
 
 /* What no path leads to any more. `object`: the inner object that is made again for it, or 0 and
@@ -77,8 +83,9 @@ static int record_place(const struct linux_reading *reading, int place, struct r
         return recap_fail(error, result, "looking at %s of process %d", places[place].what,
                           reading->pd->pid);
     /* One that was just made stands where we do, which need not be where a path leads. */
-    if (!reading->pd->created && !leads_there(link, &status))
-        result = find_again(reading->pd, place, &status, &path, &object, arena, error);
+    int leads = reading->pd->created ? 1 : leads_there(reading->pd, place, link, &status, error);
+    result =
+        leads == 0 ? find_again(reading->pd, place, &status, &path, &object, arena, error) : leads;
     if (result < 0)
         return result;
     recap_put_text(arena, record, "path", path);
@@ -132,7 +139,10 @@ int linux_places_examine(struct linux_pd *pd, struct recap_refusals *refusals,
         if (result < 0)
             return recap_fail(error, result, "looking at %s of process %d", places[i].what,
                               pd->pid);
-        if (leads_there(path, &status))
+        result = leads_there(pd, i, path, &status, error);
+        if (result < 0)
+            return result;
+        if (result > 0)
             continue;
         result = examine_lost(pd, i, path, &status, &why);
         if (result == -EOPNOTSUPP)

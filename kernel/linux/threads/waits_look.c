@@ -181,14 +181,14 @@ static long restarted_call(struct linux_pd *pd, const struct linux_seen *seen,
 
 /* By which way a waiting thread came in, as the code shows it: the kernel tells of a stopped thread
  * only. */
-static enum linux_way_in look_way(struct linux_pd *pd, uint64_t instruction)
+static int look_way(struct linux_pd *pd, uint64_t instruction, enum linux_way_in *way)
 {
     static const uint8_t int_80[] = {0xcd, 0x80};
     uint8_t code[sizeof int_80];
-    return linux_access_read(pd, instruction - sizeof code, code, sizeof code, NULL) == 0 &&
-                   memcmp(code, int_80, sizeof code) == 0
-               ? LINUX_WAY_INT_80
-               : LINUX_WAY_SYSCALL;
+    int result = linux_access_read(pd, instruction - sizeof code, code, sizeof code, NULL);
+    if (result == 0)
+        *way = memcmp(code, int_80, sizeof code) == 0 ? LINUX_WAY_INT_80 : LINUX_WAY_SYSCALL;
+    return result;
 }
 
 static int processor_of(const struct linux_pd *pd, pid_t tid)
@@ -214,7 +214,8 @@ static void look_since(struct linux_pd *pd, struct linux_seen *seen)
     seen->sleeps = after.sleeps;
 }
 
-/* The timeout of the socket that the call waits for. */
+/* The timeout of the socket that the call waits for: 0 where that is none, or has been closed, or a
+ * negative errno. */
 static int64_t socket_timeout(const struct linux_pd *pd, const struct linux_timed_call *call,
                               enum linux_way_in way, const struct linux_seen *seen)
 {
@@ -222,11 +223,13 @@ static int64_t socket_timeout(const struct linux_pd *pd, const struct linux_time
     socklen_t length = sizeof timeout;
     int fd = (int)syscall(SYS_pidfd_getfd, pd->pidfd, (int)seen->arguments[call->argument[way]], 0);
     if (fd < 0)
-        return 0;
+        return errno == EBADF ? 0 : -errno;
     int name = call->keeper == LINUX_KEPT_BY_RECEIVER ? SO_RCVTIMEO : SO_SNDTIMEO;
-    int result = getsockopt(fd, SOL_SOCKET, name, &timeout, &length);
+    int code = getsockopt(fd, SOL_SOCKET, name, &timeout, &length) < 0 ? -errno : 0;
     close(fd);
-    return result == 0 ? linux_time_get(LINUX_FORM_TIMEVAL, &timeout) : 0;
+    if (code < 0)
+        return code == -ENOTSOCK || code == -ENOPROTOOPT || code == -EOPNOTSUPP ? 0 : code;
+    return linux_time_get(LINUX_FORM_TIMEVAL, &timeout);
 }
 
 static struct linux_seen *add(struct linux_pd *pd)
@@ -248,18 +251,20 @@ static struct linux_seen *add(struct linux_pd *pd)
     return &waits->items[waits->count++];
 }
 
-/* Whether anything of the wait has to be known later. Most threads wait without a timeout, and cost
- * no more than this. */
-static bool is_of_interest(struct linux_pd *pd, enum linux_way_in way, struct linux_seen *seen)
+/* Whether anything of the wait has to be known later: 1, 0, or a negative errno. Most threads wait
+ * without a timeout, and cost no more than this. */
+static int is_of_interest(struct linux_pd *pd, enum linux_way_in way, struct linux_seen *seen)
 {
     const struct linux_timed_call *call = linux_timed_call(way, seen->call, seen->arguments);
     if (!call || !linux_timed_call_counts(call, way, seen->arguments))
-        return false;
+        return 0;
     if (call->keeper == LINUX_KEPT_BY_RECEIVER || call->keeper == LINUX_KEPT_BY_SENDER)
         seen->socket_ns = socket_timeout(pd, call, way, seen);
     else if (call->left && seen->arguments[call->left])
         seen->left_known = linux_access_read(pd, seen->arguments[call->left], seen->left,
                                              linux_time_size(call->form[way]), NULL) == 0;
+    if (seen->socket_ns < 0)
+        return (int)seen->socket_ns;
     return seen->socket_ns > 0 || linux_call_leaves_error(way, seen->call) ||
            (call->keeper != LINUX_KEPT_BY_RECEIVER && call->keeper != LINUX_KEPT_BY_SENDER);
 }
@@ -271,20 +276,27 @@ int linux_wait_look(struct linux_pd *pd, pid_t tid)
     char path[48], text[256];
     uint64_t *a = seen.arguments;
     snprintf(path, sizeof path, "task/%d/syscall", tid);
-    if (linux_procfs_read_into(pd->proc, path, text, sizeof text) < 0 ||
-        sscanf(text, "%ld %lx %lx %lx %lx %lx %lx %lx %lx", &seen.call, &a[0], &a[1], &a[2], &a[3],
+    ssize_t length = linux_procfs_read_into(pd->proc, path, text, sizeof text);
+    if (length < 0)
+        return linux_procfs_gone((int)length) ? 0 : (int)length;
+    /* A thread that runs has fewer of them. */
+    if (sscanf(text, "%ld %lx %lx %lx %lx %lx %lx %lx %lx", &seen.call, &a[0], &a[1], &a[2], &a[3],
                &a[4], &a[5], &seen.stack, &seen.instruction) != 9)
         return 0;
     if (seen.call == linux_restart_number(LINUX_WAY_INT_80) ||
-        linux_timed_call(LINUX_WAY_INT_80, seen.call, a))
-        way = look_way(pd, seen.instruction);
+        linux_timed_call(LINUX_WAY_INT_80, seen.call, a)) {
+        int result = look_way(pd, seen.instruction, &way);
+        if (result < 0)
+            return linux_procfs_gone(result) ? 0 : result;
+    }
     for (int i = 0; way == LINUX_WAY_INT_80 && i < 6; i++)
         a[i] = (uint32_t)a[i];
     bool restarted = seen.call == linux_restart_number(way);
     if (restarted)
         seen.call = restarted_call(pd, &seen, way);
-    if (!is_of_interest(pd, way, &seen) && !restarted)
-        return 0;
+    int interest = is_of_interest(pd, way, &seen);
+    if (interest < 0 || (!interest && !restarted))
+        return linux_procfs_gone(interest) ? 0 : interest;
     struct linux_seen *kept = add(pd);
     if (!kept)
         return -ENOMEM;

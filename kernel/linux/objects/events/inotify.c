@@ -97,7 +97,7 @@ static int find_path(struct linux_kernel *kernel, recap_badge badge, pid_t pid,
     struct found *all = linux_badge_kept(kernel, badge, release);
     for (const struct found *found = all; found; found = found->next)
         if (found->device == file->device && found->inode == file->inode &&
-            linux_watched_is(file, found->path)) {
+            linux_watched_is(file, found->path) == 1) {
             snprintf(path, PATH_MAX, "%s", found->path);
             return 0;
         }
@@ -128,6 +128,8 @@ static int describe_watch(struct linux_kernel *kernel, recap_badge badge,
     enum linux_file_place place;
     const char *located;
     int result = find_path(kernel, badge, description->pid, &watch->file, path);
+    if (result < 0 && result != -ENOENT)
+        return recap_fail(error, result, "looking for the path of inotify watch %d", watch->number);
     if (result < 0)
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "inotify watch %d is of inode %llu on device %u:%u, whose path cannot "

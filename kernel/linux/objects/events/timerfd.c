@@ -83,13 +83,16 @@ static int absolute_value(int fd, clockid_t clock, int64_t ahead, struct timer *
     return 0;
 }
 
-static int64_t clock_ahead(pid_t pid, clockid_t clock)
+static int clock_ahead(pid_t pid, clockid_t clock, int64_t *ahead)
 {
     char path[32];
+    *ahead = 0;
+    if (!pid)
+        return 0;
     snprintf(path, sizeof path, "/proc/%d", pid);
     __attribute__((cleanup(linux_close_descriptor))) int proc =
-        pid ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-    return proc < 0 ? 0 : linux_clock_ahead(proc, clock);
+        open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return proc < 0 ? -errno : linux_clock_ahead(proc, clock, ahead);
 }
 
 static int refine(struct linux_kernel *kernel, recap_badge badge, clockid_t clock,
@@ -107,9 +110,13 @@ static int refine(struct linux_kernel *kernel, recap_badge badge, clockid_t cloc
     int result = linux_badge_fd(kernel, badge, &fd, error);
     if (result == 0 && expired)
         result = catch_up(fd, timer, error);
-    if (result == 0 && timer->value && (timer->settime & TFD_TIMER_ABSTIME))
-        result = absolute_value(fd, clock, clock_ahead(home.pid, clock), timer, error);
-    return result;
+    if (result < 0 || !timer->value || !(timer->settime & TFD_TIMER_ABSTIME))
+        return result;
+    int64_t ahead;
+    result = clock_ahead(home.pid, clock, &ahead);
+    if (result < 0)
+        return recap_fail(error, result, "reading the clocks of process %d", home.pid);
+    return absolute_value(fd, clock, ahead, timer, error);
 }
 
 static const char *clock_name(uint64_t clock)

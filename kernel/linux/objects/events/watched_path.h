@@ -18,11 +18,11 @@ struct linux_watched {
 /* Finds it for a process (0: our own): by its file handle, which takes a privilege, else among the
  * directories and files that the process stands in or holds, what is in and above them, and below
  * its working directory; but not in directories that somebody watches (unseen.h). `path` is one
- * that leads to it. -ENOENT: not found. */
+ * that leads to it. -ENOENT: not found; another negative errno: looking for it failed. */
 struct linux_kernel;
 int linux_watched_path(struct linux_kernel *kernel, pid_t pid, const struct linux_watched *watched,
                        char path[PATH_MAX]);
-/* Whether the path leads to it. */
-bool linux_watched_is(const struct linux_watched *watched, const char *path);
+/* Whether the path leads to it, as far as the caller may follow it: 1, 0, or a negative errno. */
+int linux_watched_is(const struct linux_watched *watched, const char *path);
 
 #endif

@@ -18,18 +18,32 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static bool leads_to(const char *path, const struct stat *status)
+int linux_path_leads(const char *path, int flags, uint64_t device, uint64_t inode,
+                     struct stat *status)
 {
     struct stat found;
-    return lstat(path, &found) == 0 && found.st_dev == status->st_dev &&
-           found.st_ino == status->st_ino;
+    if (fstatat(AT_FDCWD, path, &found, flags) == 0) {
+        if (found.st_dev != device || found.st_ino != inode)
+            return 0;
+        if (status)
+            *status = found;
+        return 1;
+    }
+    switch (errno) {
+    case ENOENT:
+    case ENOTDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case ESRCH: /* below /proc */
+        return 0;
+    default:
+        return -errno;
+    }
 }
 
-/* Whether this caller may not follow the path, which so says nothing of what is there. */
-static bool kept_from(const char *path)
+static int leads_to(const char *path, const struct stat *status)
 {
-    struct stat found;
-    return lstat(path, &found) < 0 && errno == EACCES;
+    return linux_path_leads(path, AT_SYMLINK_NOFOLLOW, status->st_dev, status->st_ino, NULL);
 }
 
 static int refuse_kept_from(const char *path, struct recap_error *error)
@@ -56,10 +70,11 @@ static int find_sibling(struct linux_kernel *kernel, const char *path, const str
         if (entry->d_ino != status->st_ino)
             continue;
         char *name = recap_arena_printf(arena, "%s%s", directory, entry->d_name);
-        if (!name)
-            result = -ENOMEM;
-        else if (leads_to(name, status))
+        result = name ? leads_to(name, status) : -ENOMEM;
+        if (result > 0) {
             found = name;
+            result = 0;
+        }
     }
     closedir(stream);
     if (found)
@@ -76,7 +91,8 @@ int linux_file_locate(struct linux_kernel *kernel, const char *link, const struc
     bool removed = length > tail && strcmp(link + length - tail, suffix) == 0;
     if (link[0] != '/')
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP, "%s has no path", link);
-    if (status->st_nlink && leads_to(link, status)) {
+    int leads = status->st_nlink ? leads_to(link, status) : 0;
+    if (leads > 0) {
         *place = major(status->st_dev) == 0 && linux_virtual_path(link) ? LINUX_FILE_VIRTUAL
                                                                         : LINUX_FILE_NAMED;
         *path = recap_arena_text(arena, link);
@@ -87,12 +103,16 @@ int linux_file_locate(struct linux_kernel *kernel, const char *link, const struc
         return recap_fail(error, -ENOMEM, "locating %s", link);
     if (removed)
         former[length - tail] = '\0';
-    if (kept_from(former))
+    /* What this caller may not follow says nothing of what is there. */
+    leads = leads_to(former, status);
+    if (leads == -EACCES)
         return refuse_kept_from(former, error);
+    if (leads < 0)
+        return recap_fail(error, leads, "looking at %s", former);
     /* What the kernel makes up it also calls removed when its own names change; one that is gone
      * was never content that could be kept. */
     if (linux_virtual_device(status->st_dev)) {
-        if (!leads_to(former, status))
+        if (!leads)
             return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                                 "%s: what it tells of (a process, a control group) is gone",
                                 former);

@@ -11,6 +11,12 @@ enum linux_file_place {
     LINUX_FILE_VIRTUAL,  /* the kernel makes it up (/proc, /sys): only the path identifies it */
 };
 
+/* Whether a path leads to the file of that device and inode: 1 and its status (may be NULL), or 0;
+ * -EACCES when the caller may not follow it, or another negative errno: then nobody knows. `flags`:
+ * AT_SYMLINK_NOFOLLOW or 0. */
+int linux_path_leads(const char *path, int flags, uint64_t device, uint64_t inode,
+                     struct stat *status);
+
 /* Finds that out for what the kernel calls `link` and for which stat gave `status`. `path` is in
  * the arena. -EOPNOTSUPP: it cannot be found again, and why. */
 int linux_file_locate(struct linux_kernel *kernel, const char *link, const struct stat *status,

@@ -6,6 +6,7 @@
  */
 #include "kernel/linux/objects/memory/mapped_content.h"
 #include "kernel/linux/badges/badges.h"
+#include "kernel/linux/objects/files/file_identity.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -23,34 +24,39 @@ enum { PAGE = 4096 };
 #define ENTRY_SWAPPED (1ull << 62)
 #define ENTRY_FILE (1ull << 61)
 
-static bool find_in(struct linux_mapped *mapped, pid_t pid)
+static int find_in(struct linux_mapped *mapped, pid_t pid)
 {
-    char path[32];
+    char path[32], name[64];
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
     DIR *directory = opendir(path);
-    bool found = false;
-    for (struct dirent *entry; directory && !found && (entry = readdir(directory));) {
-        struct stat status;
-        found = isdigit((unsigned char)entry->d_name[0]) &&
-                fstatat(dirfd(directory), entry->d_name, &status, 0) == 0 &&
-                status.st_ino == mapped->inode && status.st_dev == mapped->device;
-        if (found) {
+    int result = directory ? 0 : -errno;
+    for (struct dirent *entry;
+         result == 0 && (result = linux_procfs_next(directory, &entry)) == 0 && entry;) {
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        int fd = (int)strtol(entry->d_name, NULL, 10);
+        snprintf(name, sizeof name, "%s/%d", path, fd);
+        result = linux_path_leads(name, 0, mapped->device, mapped->inode, NULL);
+        if (result > 0) {
             mapped->held = true;
-            mapped->home = (struct linux_home){pid, (int)strtol(entry->d_name, NULL, 10)};
+            mapped->home = (struct linux_home){pid, fd};
+        } else if (result < 0 && result != -ENOMEM) {
+            /* A file system that does not answer is not the one that has told us of the file. */
+            result = 0;
         }
     }
     if (directory)
         closedir(directory);
-    return found;
+    return linux_procfs_gone(result) || linux_procfs_hidden(result) ? 0 : result;
 }
 
-bool linux_mapped_find_holder(struct linux_mapped *mapped)
+int linux_mapped_find_holder(struct linux_mapped *mapped)
 {
-    for (size_t i = 0; i < mapped->piece_count; i++)
-        if ((i == 0 || mapped->pieces[i].pid != mapped->pieces[i - 1].pid) &&
-            find_in(mapped, mapped->pieces[i].pid))
-            return true;
-    return false;
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < mapped->piece_count; i++)
+        if (i == 0 || mapped->pieces[i].pid != mapped->pieces[i - 1].pid)
+            result = find_in(mapped, mapped->pieces[i].pid);
+    return result;
 }
 
 static int open_of(pid_t pid, const char *file)

@@ -4,8 +4,9 @@
 
 #include "kernel/linux/memory/mapped.h"
 
-/* Looks for a selector of the processes that map it that also holds it; notes it in `mapped`. */
-bool linux_mapped_find_holder(struct linux_mapped *mapped);
+/* Looks for a selector of the processes that map it that also holds it; notes it in `mapped`: 1, 0,
+ * or a negative errno. */
+int linux_mapped_find_holder(struct linux_mapped *mapped);
 /* How many bytes of the file can be seen through its mappings: up to the end of the last one. */
 int linux_mapped_seen(const struct linux_mapped *mapped, uint64_t *size);
 /* Finds which stretches those are. */

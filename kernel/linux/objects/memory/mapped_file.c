@@ -18,10 +18,12 @@
 static int reach(struct linux_kernel *kernel, struct linux_mapped *mapped, int *fd)
 {
     int result = linux_mapped_reach(kernel, mapped, fd);
-    if ((result == -EPERM || result == -EACCES) && !mapped->held &&
-        linux_mapped_find_holder(mapped) && linux_mapped_reach(kernel, mapped, fd) == 0)
-        result = 0;
-    return result;
+    if ((result != -EPERM && result != -EACCES) || mapped->held)
+        return result;
+    int holder = linux_mapped_find_holder(mapped);
+    if (holder < 0)
+        return holder;
+    return holder && linux_mapped_reach(kernel, mapped, fd) == 0 ? 0 : result;
 }
 
 static int refuse(const struct linux_mapped *mapped, int code, struct recap_error *error)
@@ -69,8 +71,11 @@ static int read_status(struct linux_mapped *mapped, struct stat *status, bool *n
     if (*named)
         return 0;
     int result = linux_mapped_stat(mapped, status);
-    if ((result == -EPERM || result == -EACCES) && linux_mapped_find_holder(mapped))
-        result = linux_mapped_stat(mapped, status);
+    if (result == -EPERM || result == -EACCES) {
+        int holder = linux_mapped_find_holder(mapped);
+        if (holder != 0)
+            result = holder < 0 ? holder : linux_mapped_stat(mapped, status);
+    }
     if (result == -EPERM)
         result = guess_status(mapped, status);
     return result < 0 ? refuse(mapped, result, error) : 0;

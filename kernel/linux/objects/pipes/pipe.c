@@ -189,9 +189,12 @@ static int refuse_watched(struct linux_kernel *kernel, const struct live_pipe *l
         return recap_fail(error, -ENOMEM, "looking at a FIFO");
     char *slash = strrchr(above, '/');
     slash[slash == above] = '\0';
-    int seen =
-        linux_outside_watched(kernel, &file, stat(above, &directory) == 0 ? &directory : NULL);
+    int seen = stat(above, &directory) == 0 ? 1 : -errno;
     free(above);
+    /* One that is gone, or that the caller may not look at, is not what this is about. */
+    bool known = seen == 1;
+    if (known || linux_procfs_gone(seen) || linux_procfs_hidden(seen) || seen == -ENOTDIR)
+        seen = linux_outside_watched(kernel, &file, known ? &directory : NULL);
     if (seen <= 0)
         return seen < 0 ? recap_fail(error, seen, "looking for who watches FIFO %s", live->path)
                         : 0;

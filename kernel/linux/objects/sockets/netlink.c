@@ -57,13 +57,14 @@ static int refuse_busy(const struct linux_description *description, const char *
 }
 
 /* Whether an answer of many messages is being read: /proc/net/netlink has a line for each socket
- * that ends with its inode. */
-static bool answers(ino_t inode)
+ * that ends with its inode. 1, 0, or a negative errno. */
+static int answers(ino_t inode)
 {
     char *text;
     bool found = false;
-    if (linux_procfs_read(AT_FDCWD, "/proc/self/net/netlink", &text, NULL) < 0)
-        return false;
+    int result = linux_procfs_read(AT_FDCWD, "/proc/self/net/netlink", &text, NULL);
+    if (result < 0)
+        return result;
     for (char *line = text, *end; *line && !found; line = end) {
         unsigned long at = 0;
         int dump = 0;
@@ -90,7 +91,10 @@ static int check(int fd, const struct linux_description *description, struct rec
         return refuse_busy(description, "an error waits to be read from the netlink socket", error);
     if (poll_one.revents & POLLIN)
         return refuse_busy(description, "messages of the kernel wait in the netlink socket", error);
-    if (answers(description->status.st_ino))
+    int answering = answers(description->status.st_ino);
+    if (answering < 0)
+        return recap_fail(error, answering, "looking into a netlink socket");
+    if (answering)
         return refuse_busy(description, "an answer is being read from the netlink socket", error);
     return 0;
 }

@@ -120,9 +120,11 @@ static int describe_groups(int fd, int family, struct recap_arena *arena, struct
     const char *path = family == AF_INET ? "/proc/self/net/igmp" : "/proc/self/net/igmp6";
     char *text;
     struct recap_value *list = NULL;
-    if (linux_procfs_read(AT_FDCWD, path, &text, NULL) < 0)
+    int result = linux_procfs_read(AT_FDCWD, path, &text, NULL);
+    if (result == -ENOENT)
         return 0; /* a kernel without multicast */
-    int result = 0;
+    if (result < 0)
+        return recap_fail(error, result, "reading the groups that sockets have joined");
     struct membership one = {0};
     for (char *line = text, *end; result == 0 && *line; line = end) {
         end = line + strcspn(line, "\n");

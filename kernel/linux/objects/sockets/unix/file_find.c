@@ -34,15 +34,30 @@ struct search {
     char path[PATH_MAX]; /* of the file, once it is found */
     struct stat status;
     char start[PATH_MAX]; /* where the name leads to it from; empty if it does not */
-    int failed;           /* why a directory could not be looked at though the caller may */
+    int failed;           /* why something could not be looked at though the caller may */
+    int kept;             /* why something may not be looked at: -EACCES, or -EBUSY (unseen.h) */
 };
 
-/* Whether `path` leads to the file; then it has been found. */
+/* Notes what keeps a place from being looked at: what is there is not known then. */
+static void note(struct search *search, int code)
+{
+    if (linux_procfs_hidden(code) || code == -EBUSY)
+        search->kept = linux_procfs_hidden(code) ? -EACCES : code;
+    else if (code < 0 && !linux_procfs_gone(code) && code != -ENOTDIR && code != -ELOOP &&
+             code != -ENAMETOOLONG)
+        search->failed = code;
+}
+
+/* Whether `path` leads to the file; then it has been found. The kernel tells of an inode no more
+ * than 32 bits. */
 static bool leads_there(struct search *search, const char *path)
 {
     struct stat status;
-    if (lstat(path, &status) < 0 || !S_ISSOCK(status.st_mode) ||
-        (uint32_t)status.st_ino != search->diag->file_inode ||
+    if (lstat(path, &status) < 0) {
+        note(search, -errno);
+        return false;
+    }
+    if (!S_ISSOCK(status.st_mode) || (uint32_t)status.st_ino != search->diag->file_inode ||
         status.st_dev != search->diag->file_device)
         return false;
     search->status = status;
@@ -86,9 +101,7 @@ static bool beside(struct search *search, const char *path)
     }
     if (list)
         closedir(list);
-    if (result < 0 && result != -ENOENT && result != -ENOTDIR && result != -EACCES &&
-        result != -EBUSY)
-        search->failed = result;
+    note(search, result);
     return found;
 }
 
@@ -127,7 +140,9 @@ static bool find_near_words(struct search *search, const char *name, bool rename
     char file[64], *text = NULL;
     size_t length = 0;
     snprintf(file, sizeof file, "/proc/%d/%s", (int)search->pid, name);
-    if (linux_procfs_read(AT_FDCWD, file, &text, &length) < 0)
+    int result = linux_procfs_read(AT_FDCWD, file, &text, &length);
+    note(search, result);
+    if (result < 0)
         return false;
     bool found = false;
     for (const char *word = text; !found && word < text + length; word += strlen(word) + 1)
@@ -141,8 +156,10 @@ static bool find_near_link(struct search *search, const char *name, bool renamed
 {
     char file[64 + NAME_MAX], path[PATH_MAX];
     snprintf(file, sizeof file, "/proc/%d/%s", (int)search->pid, name);
-    return linux_procfs_link(AT_FDCWD, file, path, sizeof path) > 0 &&
-           find_near(search, path, renamed);
+    ssize_t length = linux_procfs_link(AT_FDCWD, file, path, sizeof path);
+    /* What is too long for a path is none that anybody was in. */
+    note(search, length == -EOVERFLOW ? 0 : (int)length);
+    return length > 0 && find_near(search, path, renamed);
 }
 
 static bool find_near_descriptors(struct search *search, bool renamed)
@@ -150,13 +167,18 @@ static bool find_near_descriptors(struct search *search, bool renamed)
     char file[64], name[NAME_MAX + 8];
     snprintf(file, sizeof file, "/proc/%d/fd", (int)search->pid);
     DIR *list = opendir(file);
+    int result = list ? 0 : -errno;
     bool found = false;
-    for (struct dirent *entry; list && !found && (entry = readdir(list));) {
+    for (struct dirent *entry;
+         !found && result == 0 && (result = linux_procfs_next(list, &entry)) == 0 && entry;) {
+        if (entry->d_name[0] == '.')
+            continue;
         snprintf(name, sizeof name, "fd/%s", entry->d_name);
         found = find_near_link(search, name, renamed);
     }
     if (list)
         closedir(list);
+    note(search, result);
     return found;
 }
 
@@ -169,6 +191,29 @@ static bool find_relative(struct search *search, bool renamed)
            find_near_words(search, "environ", renamed) ||
            find_near_words(search, "cmdline", renamed) || find_near_link(search, "exe", renamed) ||
            (getcwd(directory, sizeof directory) && find_from(search, directory, renamed));
+}
+
+static int fail(const struct search *search, struct recap_error *error)
+{
+    return recap_fail(error, search->failed, "looking for the file of socket %s", search->name);
+}
+
+/* A name that leads nowhere says that the file was removed only to who could look for it. */
+static int refuse_kept(const struct search *search, struct recap_error *error)
+{
+    if (search->kept == -EBUSY) {
+        recap_refuse(
+            error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+            "whether the file of the socket that is bound to %s was removed or has another "
+            "name cannot be seen without those noticing who watch the directory (inotify)",
+            search->name);
+        return recap_error_remedy(error, "run recap as root, who can look unseen");
+    }
+    recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
+                 "whether the file of the socket that is bound to %s was removed cannot be seen: a "
+                 "folder on the way to it may not be searched or listed by user %ld",
+                 search->name, (long)geteuid());
+    return recap_error_remedy(error, "run recap as root, or as a user who may search it");
 }
 
 /* Asks the kernel. 1: found; 0: it was removed; -EPERM: it does not tell us. */
@@ -197,6 +242,8 @@ static int ask(struct search *search, int fd, struct recap_error *error)
         path[(size_t)length - tail] = '\0';
     if (beside(search, path))
         return 1;
+    if (search->failed)
+        return fail(search, error);
     recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                  "the file of the socket that is bound to %s is %s, and no path that can be found "
                  "from here leads to it",
@@ -229,7 +276,9 @@ static int find(struct search *search, int fd, struct recap_error *error)
     bool found = absolute ? find_from(search, "/", true)
                           : find_relative(search, false) || find_relative(search, true);
     if (!found && search->failed)
-        return recap_fail(error, search->failed, "looking for the file of socket %s", search->name);
+        return fail(search, error);
+    if (!found && absolute && search->kept)
+        return refuse_kept(search, error);
     if (found || absolute)
         return found;
     recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,

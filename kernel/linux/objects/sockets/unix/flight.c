@@ -87,7 +87,7 @@ struct flights {
     recap_badge *sockets;
     size_t count;
     size_t entered; /* how many of them have been looked into */
-    bool out_of_memory;
+    int failed;     /* why a socket could not be looked at */
 };
 
 static void release_flights(void *data)
@@ -107,17 +107,25 @@ static bool collect_flights(void *context, recap_badge badge, struct linux_home 
         return false;
     flights->seen = badge;
     snprintf(path, sizeof path, "/proc/%d/fd/%d", home.pid ? home.pid : getpid(), home.fd);
-    if (stat(path, &status) < 0 || !S_ISSOCK(status.st_mode))
+    if (stat(path, &status) < 0) {
+        flights->failed = linux_procfs_gone(-errno) ? 0 : -errno;
+        return flights->failed < 0;
+    }
+    if (!S_ISSOCK(status.st_mode))
         return false;
     snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", home.pid ? home.pid : getpid(), home.fd);
-    if (linux_procfs_read_into(AT_FDCWD, path, text, sizeof text) < 0 ||
-        !linux_fdinfo_number(text, "scm_fds", 10, &carried) || !carried)
+    ssize_t length = linux_procfs_read_into(AT_FDCWD, path, text, sizeof text);
+    if (length < 0) {
+        flights->failed = linux_procfs_gone((int)length) ? 0 : (int)length;
+        return flights->failed < 0;
+    }
+    if (!linux_fdinfo_number(text, "scm_fds", 10, &carried) || !carried)
         return false;
     if ((flights->count & (flights->count - 1)) == 0) {
         size_t room = flights->count ? flights->count * 2 : 1;
         recap_badge *more = reallocarray(flights->sockets, room, sizeof *more);
         if (!more) {
-            flights->out_of_memory = true;
+            flights->failed = -ENOMEM;
             return true;
         }
         flights->sockets = more;
@@ -166,10 +174,15 @@ static struct flights *flights_of(struct linux_kernel *kernel)
 int linux_unix_enter_in_flight(struct linux_kernel *kernel, struct recap_error *error)
 {
     struct flights *flights = flights_of(kernel);
-    if (flights)
-        linux_badge_find(kernel, collect_flights, flights);
-    if (!flights || flights->out_of_memory)
+    if (!flights)
         return recap_fail(error, -ENOMEM, "looking for capabilities in flight");
+    recap_badge before = flights->seen;
+    flights->failed = 0;
+    linux_badge_find(kernel, collect_flights, flights);
+    if (flights->failed < 0) {
+        flights->seen = before;
+        return recap_fail(error, flights->failed, "looking for capabilities in flight");
+    }
     while (flights->entered < flights->count) {
         int result = enter_carried(kernel, flights->sockets[flights->entered], error);
         if (result < 0)
