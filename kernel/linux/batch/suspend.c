@@ -298,9 +298,12 @@ static int stop_all(struct linux_pd *pd, struct recap_error *error)
     int tasks_fd = openat(pd->proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *tasks = tasks_fd < 0 ? NULL : fdopendir(tasks_fd);
     if (!tasks) {
+        int why = -errno;
         if (tasks_fd >= 0)
             close(tasks_fd);
-        return explain(pd, pd->task, -ESRCH, error);
+        return linux_procfs_gone(why)
+                   ? explain(pd, pd->task, -ESRCH, error)
+                   : recap_fail(error, why, "listing the threads of process %d", pd->pid);
     }
     linux_waits_forget(pd);
     size_t waited = 0;
