@@ -1,6 +1,8 @@
 /* core.c: what Native PD costs through core, beside what it costs directly. */
 #include "bench/bench.h"
 #include "kernel/kernel.h"
+#include "kernel/linux/backend.h"
+#include "kernel/remote/backend.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -2,6 +2,7 @@
  * line, and what the line carries. */
 #include "bench/bench.h"
 #include "kernel/kernel.h"
+#include "kernel/remote/backend.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /* selectors.c: what it costs to look at a capability space. */
 #include "bench/bench.h"
 #include "kernel/kernel.h"
+#include "kernel/linux/backend.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,6 +8,8 @@
 #include "cli/signals.h"
 #include "engine/engine.h"
 #include "files/output.h"
+#include "kernel/linux/backend.h"
+#include "kernel/remote/backend.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 #include "cli/report.h"
 #include "cli/session.h"
 #include "kernel/kernel.h"
+#include "kernel/remote/backend.h"
 
 #include <errno.h>
 #include <fcntl.h>

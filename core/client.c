@@ -8,6 +8,7 @@
 #include "core/server.h"
 #include "core/wire.h"
 #include "kernel/linux/abi.h"
+#include "kernel/linux/backend.h"
 
 #include <errno.h>
 #include <poll.h>

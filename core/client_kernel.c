@@ -2,6 +2,7 @@
  * bounds, and without what is core's own. */
 #include "core/client_kernel.h"
 #include "kernel/linux/abi.h"
+#include "kernel/linux/backend.h"
 #include "kernel/linux/objects/sockets/unix/diag.h"
 
 #include <errno.h>

@@ -181,25 +181,4 @@ struct recap_kernel_ops {
                           const struct recap_pd_image *image, struct recap_error *error);
 };
 
-/* The backend for the kernel that the caller runs on. */
-int recap_linux_open(struct recap_kernel **kernel, struct recap_error *error);
-/* A kernel by RPC: ADDRESS is unix:PATH, serial:PATH or fd:N, where a core serves it. */
-int recap_remote_open(const char *address, struct recap_kernel **kernel, struct recap_error *error);
-/* Whether it is one: what it makes are not the caller's own children then. */
-bool recap_is_remote(const struct recap_kernel *kernel);
-/* A session with the same core in which only this PD of a remote kernel can be reached, as a
- * descriptor that can be handed on; the caller closes it. */
-int recap_remote_session(struct recap_pd *pd, bool looks, int *fd, struct recap_error *error);
-
-/* Has what is created from now on live in a PID namespace of its own, where every PID is free. Also
- * happens by itself where the caller may not choose PIDs otherwise. */
-int recap_linux_enter_namespace(struct recap_kernel *kernel, struct recap_error *error);
-bool recap_linux_in_namespace(const struct recap_kernel *kernel);
-/* Whether /proc in that namespace speaks of the processes outside: the kernel permits no other
- * where parts of the outer /proc are hidden, as in many containers. */
-bool recap_linux_proc_is_outside(const struct recap_kernel *kernel);
-/* By how many nanoseconds the clock of what was created had to be moved, in a time namespace of its
- * own, to go on from an image's; 0: not at all. */
-int64_t recap_linux_clocks_moved(const struct recap_kernel *kernel);
-
 #endif

@@ -2,6 +2,8 @@
 #include <recap/native_pd.h>
 
 #include "kernel/kernel.h"
+#include "kernel/linux/backend.h"
+#include "kernel/remote/backend.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* linux.c: opening the Linux backend, and its table. */
+#include "kernel/linux/backend.h"
 #include "kernel/linux/badges/table.h"
 #include "kernel/linux/batch/batch.h"
 #include "kernel/linux/clocks.h"

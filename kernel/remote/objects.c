@@ -1,5 +1,6 @@
 /* objects.c: what is in objects, and capabilities that cross between the caller and core. */
 #include "kernel/linux/binding.h"
+#include "kernel/remote/backend.h"
 #include "kernel/remote/remote.h"
 
 #include <errno.h>

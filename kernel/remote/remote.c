@@ -1,5 +1,6 @@
 /* remote.c: opening a core as a kernel: the hello, and the table that it gives. */
 #include "kernel/remote/remote.h"
+#include "kernel/remote/backend.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* binding.c: the objects that people name: any text gives an object or a reason, and leaks none. */
+#include "kernel/linux/backend.h"
 #include "kernel/linux/linux.h"
 #include "tests/fuzz/sandbox.h"
 

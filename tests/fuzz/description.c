@@ -1,5 +1,6 @@
 /* description.c: what /proc says of a descriptor, of every kind: recognising and describing it
  * never does more than read, and what is described can be written down. */
+#include "kernel/linux/backend.h"
 #include "kernel/linux/badges/badges.h"
 #include "kernel/linux/descriptions.h"
 #include "kernel/linux/objects/fdinfo.h"

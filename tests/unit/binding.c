@@ -1,4 +1,5 @@
 /* binding.c: what people may name as an object, and what they may not. */
+#include "kernel/linux/backend.h"
 #include "kernel/linux/linux.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* core.c: the server over a kernel in memory: the engine through it, and clients that die. */
 #include "core/protocol.h"
 #include "engine/engine.h"
+#include "kernel/remote/backend.h"
 #include "tests/unit/served.h"
 
 #include <errno.h>

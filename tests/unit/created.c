@@ -1,5 +1,6 @@
 /* created.c: fresh processes: with the ids of choice, acted in, started, and gone with their maker.
  */
+#include "kernel/linux/backend.h"
 #include "kernel/linux/batch/batch.h"
 #include "kernel/linux/batch/foothold.h"
 

@@ -1,4 +1,5 @@
 /* process/examine.c: what of a process is refused before anything is stopped. */
+#include "kernel/linux/backend.h"
 #include "kernel/linux/batch/batch.h"
 #include "kernel/linux/linux.h"
 #include "kernel/linux/process/process.h"

@@ -1,6 +1,7 @@
 /* batch/foothold.c: processes in every kind of wait and run are stopped, acted in and let go, again
  * and again, and check for themselves that nothing happened to them. */
 #include "kernel/linux/batch/foothold.h"
+#include "kernel/linux/backend.h"
 #include "kernel/linux/batch/batch.h"
 #include "tests/unit/hosts.h"
 

@@ -1,6 +1,7 @@
 /* memory.c: the regions of a live process, which pages are its own, and vDSOs that differ. */
 #include "kernel/kernel.h"
 #include "kernel/linux/abi.h"
+#include "kernel/linux/backend.h"
 #include "kernel/linux/memory/mappings.h"
 #include "kernel/linux/memory/vdso.h"
 

@@ -2,6 +2,7 @@
 #include "remake.h"
 
 #include "engine/engine.h"
+#include "kernel/linux/backend.h"
 #include "kernel/linux/badges/badges.h"
 #include "kernel/linux/objects/kinds.h"
 

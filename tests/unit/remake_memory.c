@@ -1,6 +1,7 @@
 /* remake_memory.c: the memory of a process, made anew in another. */
 #include "engine/engine.h"
 #include "kernel/kernel.h"
+#include "kernel/linux/backend.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
 /* request.c: walking a capability space: selectors, rights and badges are those of the kernel. */
+#include "kernel/linux/backend.h"
 #include "kernel/linux/badges/badges.h"
 #include "kernel/linux/descriptions.h"
 #include "kernel/linux/linux.h"
