@@ -7,6 +7,7 @@
 #include "core/protocol.h"
 #include "core/server.h"
 #include "core/wire.h"
+#include "kernel/defaults.h"
 #include "kernel/linux/abi.h"
 #include "kernel/linux/backend.h"
 
@@ -182,7 +183,7 @@ static int open_kernel(void *context, struct recap_kernel **kernel, struct recap
 static void close_kernel(void *context, struct recap_kernel *kernel)
 {
     struct service *service = context;
-    kernel->ops->close(kernel);
+    kernel_close(kernel);
     descriptor_stream_drop(&service->stream);
 }
 
@@ -266,7 +267,7 @@ int core_client_serve(const struct core_client *client)
     }
     if (holder) {
         holder->ops->pd_close(pinned);
-        holder->ops->close(holder);
+        kernel_close(holder);
     }
     return result == 0 || result == -EINTR || result == -EOWNERDEAD ? 0 : 1;
 }

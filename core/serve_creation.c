@@ -1,5 +1,6 @@
 /* serve_creation.c: building PDs and objects from a graph that the client pushes in parts. */
 #include "core/session.h"
+#include "kernel/defaults.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -311,7 +312,7 @@ int serve_tie(struct session *session, struct wire_in *in, struct recap_error *e
         return -EINVAL;
     if (!recap_graph_object(session->graph, id))
         return session_malformed(error);
-    return session->ops->tie(pd->pd, &session->creation, id, error);
+    return kernel_tie(pd->pd, &session->creation, id, error);
 }
 
 /* `result` is of a step in making the PD. */
@@ -351,7 +352,7 @@ int serve_load(struct session *session, struct wire_in *in, struct recap_error *
     struct session_pd *pd = filling(session, in, &index, error);
     if (!pd)
         return -EINVAL;
-    if (!session->ops->load)
+    if (!session->ops->load) /* nor has core files to read: its client writes the pages */
         return recap_refuse(error, RECAP_FAILED, -EOPNOTSUPP, "core cannot load a core file");
     int result = take_file(session, true, &fd, error);
     return result ? result : session->ops->load(pd->pd, &session->graph->pds[index], fd, error);

@@ -1,5 +1,6 @@
 /* serve_object.c: objects: what they are, what is in them, and capabilities that cross. */
 #include "core/session.h"
+#include "kernel/defaults.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -87,7 +88,7 @@ int serve_content(struct session *session, struct wire_in *in, struct recap_erro
     void *room = wire_put_room(&session->out, (size_t)size);
     if (!room)
         return 0; /* out of memory, which is sticky in `out` */
-    ssize_t got = session->ops->content(session->kernel, badge, offset, room, (size_t)size, error);
+    ssize_t got = kernel_content(session->kernel, badge, offset, room, (size_t)size, error);
     if (got < 0)
         return (int)got;
     session->out.length = (size_t)got;
@@ -142,10 +143,10 @@ int serve_local(struct session *session, struct wire_in *in, struct recap_error 
     recap_badge badge = wire_get_number(in);
     if (!wire_done(in))
         return session_malformed(error);
-    if (!session->channel.stream->send_fd || !session->ops->local)
+    if (!session_carries(session))
         return refuse_descriptors(error);
     int result = session_check(session, badge, error);
-    return result ? result : session->ops->local(session->kernel, badge, &session->fd, error);
+    return result ? result : kernel_local(session->kernel, badge, &session->fd, error);
 }
 
 int serve_adopt(struct session *session, struct wire_in *in, struct recap_error *error)
@@ -154,13 +155,13 @@ int serve_adopt(struct session *session, struct wire_in *in, struct recap_error 
     int fd;
     if (!wire_done(in))
         return session_malformed(error);
-    if (!session->channel.stream->take_fd || !session->ops->adopt)
+    if (!session_carries(session))
         return refuse_descriptors(error);
     int result = session_take_fd(session, &fd);
     if (result < 0)
         return recap_refuse(error, RECAP_FAILED, result, "no capability came with the request");
     result = session_reserve_badge(session, error);
     if (result == 0)
-        result = session->ops->adopt(session->kernel, fd, &badge, error);
+        result = kernel_adopt(session->kernel, fd, &badge, error);
     return result ? result : answer_badge(session, badge, error);
 }

@@ -1,5 +1,6 @@
 /* serve_pd.c: PDs and their capability spaces: what a client asks of Native PD. */
 #include "core/session.h"
+#include "kernel/defaults.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -215,11 +216,8 @@ int serve_install(struct session *session, struct wire_in *in, struct recap_erro
     recap_selector *selectors = calloc(count + 1, sizeof *selectors);
     int result = caps && selectors ? read_installs(session, in, count, selectors, caps, error)
                                    : recap_fail(error, -ENOMEM, "installing capabilities");
-    if (result == 0 && count > 1 && session->ops->install_many)
-        result = session->ops->install_many(pd->pd, selectors, caps, count, error);
-    else
-        for (size_t i = 0; result == 0 && i < count; i++)
-            result = session->ops->install(pd->pd, selectors[i], &caps[i], error);
+    if (result == 0)
+        result = kernel_install_many(pd->pd, selectors, caps, count, error);
     free(caps);
     free(selectors);
     return result;

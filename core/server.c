@@ -79,7 +79,6 @@ static int refuse_act(uint8_t type, struct recap_error *error)
 static int hello(struct session *session, struct wire_in *in, struct recap_error *error)
 {
     const struct core_limits *limits = session->limits;
-    const struct core_stream *stream = session->channel.stream;
     int result = session_begin(session, error);
     if (result < 0)
         return result;
@@ -91,7 +90,7 @@ static int hello(struct session *session, struct wire_in *in, struct recap_error
     session->channel.frame_out =
         frame < session->channel.frame_in ? (size_t)frame : session->channel.frame_in;
     session->greeted = known;
-    bool carries = stream->send_fd && stream->take_fd && session->ops->local && session->ops->adopt;
+    bool carries = session_carries(session);
     uint64_t abilities = carries ? CORE_CARRIES : 0;
     if (session->ops->load)
         abilities |= CORE_LOADS;

@@ -184,6 +184,12 @@ struct recap_arena *session_arena(struct session *session, struct recap_error *e
     return arena;
 }
 
+bool session_carries(const struct session *session)
+{
+    const struct core_stream *stream = session->channel.stream;
+    return stream->send_fd && stream->take_fd && session->ops->local && session->ops->adopt;
+}
+
 int session_take_fd(struct session *session, int *fd)
 {
     struct core_stream *stream = session->channel.stream;

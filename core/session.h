@@ -75,6 +75,8 @@ int session_give_tree(struct session *session, const struct recap_value *value,
 int session_check(struct session *session, recap_badge badge, struct recap_error *error);
 /* An arena within the client's limits, or NULL with `error` filled. */
 struct recap_arena *session_arena(struct session *session, struct recap_error *error);
+/* Whether capabilities cross between the client and the kernel, as descriptors. */
+bool session_carries(const struct session *session);
 /* The descriptor that came with the request, which stays the stream's; -ENOENT: none did. */
 int session_take_fd(struct session *session, int *fd);
 /* Whether the answer has no room for more: what is asked for in batches stops there. */

@@ -8,6 +8,7 @@
  * them.
  */
 #include "engine/engine.h"
+#include "kernel/defaults.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -206,8 +207,8 @@ static int save_content(struct work *work, struct recap_error *error)
             result = recap_fail(error, -ENOMEM, "reading the content of objects");
         for (uint64_t offset = 0; result == 0 && offset < object->content;) {
             uint64_t left = object->content - offset;
-            ssize_t got = work->ops->content(work->kernel, work->walk.badges[object->id], offset,
-                                             buffer, left < CHUNK ? (size_t)left : CHUNK, error);
+            ssize_t got = kernel_content(work->kernel, work->walk.badges[object->id], offset,
+                                         buffer, left < CHUNK ? (size_t)left : CHUNK, error);
             if (got == 0)
                 result = recap_fail(error, -EIO, "reading the content of %s: it ended early",
                                     object->label ? object->label : object->kind);

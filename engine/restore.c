@@ -6,6 +6,7 @@
  */
 #include "engine/check_beside.h"
 #include "engine/engine.h"
+#include "kernel/defaults.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -187,39 +188,10 @@ static int install_slots(struct work *work, size_t index)
                                      .slot_flags = slot->flags,
                                      .references = slot->references};
     }
-    if (result == 0 && work->ops->install_many)
-        result = work->ops->install_many(work->pds[index], selectors, caps, count, work->error);
-    else
-        for (size_t i = 0; result == 0 && i < count; i++)
-            result = work->ops->install(work->pds[index], selectors[i], &caps[i], work->error);
+    if (result == 0)
+        result = kernel_install_many(work->pds[index], selectors, caps, count, work->error);
     free(caps);
     free(selectors);
-    return result;
-}
-
-/* The way in for a kernel that cannot read the core file by itself. */
-static int load_by_writing(struct work *work, struct recap_pd *pd,
-                           const struct recap_pd_image *image, int core)
-{
-    enum { CHUNK = 256 * 1024 };
-    char *buffer = malloc(CHUNK);
-    int result = buffer ? 0 : recap_fail(work->error, -ENOMEM, "reading pages");
-    for (size_t r = 0; result == 0 && r < image->region_count; r++)
-        for (size_t i = 0; result == 0 && i < image->regions[r].range_count; i++) {
-            const struct recap_range *range = &image->regions[r].ranges[i];
-            for (uint64_t at = 0; result == 0 && at < range->length;) {
-                uint64_t left = range->length - at;
-                ssize_t got = pread(core, buffer, left < CHUNK ? (size_t)left : CHUNK,
-                                    (off_t)(range->offset + at));
-                if (got <= 0)
-                    result = recap_fail(work->error, got ? -errno : -EIO, "reading pages");
-                else
-                    result =
-                        work->ops->write(pd, range->start + at, buffer, (size_t)got, work->error);
-                at += got > 0 ? (uint64_t)got : 0;
-            }
-        }
-    free(buffer);
     return result;
 }
 
@@ -232,8 +204,7 @@ static int fill_memory(struct work *work, size_t index)
         work->ops->map(pd, &work->creation, image, work->options->lazy ? core : -1, work->error);
     if (result < 0 || work->options->lazy)
         return result;
-    return work->ops->load ? work->ops->load(pd, image, core, work->error)
-                           : load_by_writing(work, pd, image, core);
+    return kernel_load(pd, image, core, work->error);
 }
 
 /* A PD that holds the object, or the first one. */
@@ -253,7 +224,7 @@ static int tie_objects(struct work *work)
         const struct recap_object *object = &work->graph->objects[id - 1];
         if ((work->specs[id] && !object->external) || !recap_member(object->state, "ties"))
             continue;
-        int result = work->ops->tie(holding_pd(work, id), &work->creation, id, work->error);
+        int result = kernel_tie(holding_pd(work, id), &work->creation, id, work->error);
         if (result < 0)
             return at_holder(work, id, result);
     }

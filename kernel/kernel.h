@@ -1,8 +1,9 @@
-/* kernel.h: the one interface that a kernel backend implements.
+/* kernel.h: the one interface that a kernel backend implements, and nothing else.
  *
  * The engine, the commands and the RPC server see a kernel only through this table; they cannot
  * tell Linux from a microkernel at the end of a serial line. A backend embeds `struct
- * recap_kernel` and `struct recap_pd` at the start of its own structs.
+ * recap_kernel` and `struct recap_pd` at the start of its own structs. How it is opened, and what
+ * only it can be asked, is in a header of the backend's own.
  *
  * All functions return 0 (or what is said) or a negative errno with `error` filled (error may be
  * NULL), leave their outputs untouched on failure, never print and never exit. A badge stays valid
@@ -44,10 +45,13 @@ struct recap_creation {
     void *context;
 };
 
+/* A backend has all of these but those that say "May be NULL", and what holds then. Those are
+ * called through defaults.h, which makes it so. */
 struct recap_kernel_ops {
     const char *name;    /* "linux" */
     const char *machine; /* "x86_64" */
 
+    /* May be NULL: the kernel lasts as long as the program. */
     void (*close)(struct recap_kernel *kernel);
     /* The kernel's own version, for the graph. */
     const char *(*release)(struct recap_kernel *kernel);
@@ -96,7 +100,7 @@ struct recap_kernel_ops {
      * PD itself when it is running. */
     int (*install)(struct recap_pd *pd, recap_selector selector, const struct recap_cap *cap,
                    struct recap_error *error);
-    /* The same for many; `selectors` ascend. May be NULL: then the engine calls install. */
+    /* The same for many; `selectors` ascend. May be NULL: they are installed one by one. */
     int (*install_many)(struct recap_pd *pd, const recap_selector *selectors,
                         const struct recap_cap *caps, size_t count, struct recap_error *error);
     int (*remove)(struct recap_pd *pd, recap_selector selector, struct recap_error *error);
@@ -116,7 +120,7 @@ struct recap_kernel_ops {
     int (*label)(struct recap_kernel *kernel, recap_badge badge, struct recap_arena *arena,
                  const char **label, struct recap_error *error);
     /* Reads content of a described object while its PDs are suspended. Returns bytes, 0 at the end.
-     */
+     * May be NULL: no object has content beside its state. */
     ssize_t (*content)(struct recap_kernel *kernel, recap_badge badge, uint64_t offset,
                        void *buffer, size_t size, struct recap_error *error);
     /* Builds the object `id` of creation->graph. All objects that it names exist, except below
@@ -124,7 +128,8 @@ struct recap_kernel_ops {
     int (*create)(struct recap_kernel *kernel, const struct recap_creation *creation, uint64_t id,
                   recap_badge *badge, struct recap_error *error);
     /* Makes the ties of object `id`, after every object exists and every capability is installed.
-     * `pd` is a PD that holds it. */
+     * `pd` is a PD that holds it. May be NULL: no object has ties, and an image with some is
+     * damaged. */
     int (*tie)(struct recap_pd *pd, const struct recap_creation *creation, uint64_t id,
                struct recap_error *error);
     /* Whether the live object `badge` corresponds to object `id` of the graph: 0, or -ESTALE with
@@ -136,7 +141,7 @@ struct recap_kernel_ops {
     int (*bind)(struct recap_kernel *kernel, const char *spec, uint32_t rights, recap_badge *badge,
                 struct recap_error *error);
     /* A descriptor of the calling process for the object (the caller closes it), where the kernel
-     * is the caller's own; -EOPNOTSUPP elsewhere. */
+     * is the caller's own. May be NULL, as the next: refused with -EOPNOTSUPP. */
     int (*local)(struct recap_kernel *kernel, recap_badge badge, int *fd,
                  struct recap_error *error);
     /* The badge of what a descriptor of the calling process refers to. */
@@ -157,8 +162,8 @@ struct recap_kernel_ops {
      * content from (pages come in when touched); -1: anonymous memory to be filled. */
     int (*map)(struct recap_pd *pd, const struct recap_creation *creation,
                const struct recap_pd_image *image, int fd, struct recap_error *error);
-    /* Fills all ranges of `image` from the core file `fd`. May be NULL: read from the file and
-     * write, then. */
+    /* Fills all ranges of `image` from the core file `fd`. May be NULL: what is read from the file
+     * is written by `write`. */
     int (*load)(struct recap_pd *pd, const struct recap_pd_image *image, int fd,
                 struct recap_error *error);
 

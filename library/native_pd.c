@@ -1,7 +1,7 @@
 /* native_pd.c: the public Native PD functions over the kernel's table. */
 #include <recap/native_pd.h>
 
-#include "kernel/kernel.h"
+#include "kernel/defaults.h"
 #include "kernel/linux/backend.h"
 #include "kernel/remote/backend.h"
 
@@ -22,7 +22,7 @@ int recap_core_open(const char *address, struct recap_kernel **kernel, struct re
 void recap_kernel_close(struct recap_kernel *kernel)
 {
     if (kernel)
-        kernel->ops->close(kernel);
+        kernel_close(kernel);
 }
 
 int recap_pd_list(struct recap_kernel *kernel, uint64_t **ids, size_t *count,
@@ -83,12 +83,12 @@ int recap_object(struct recap_kernel *kernel, const char *object, uint32_t right
 
 int recap_adopt(struct recap_kernel *kernel, int fd, recap_badge *badge, struct recap_error *error)
 {
-    return kernel->ops->adopt(kernel, fd, badge, error);
+    return kernel_adopt(kernel, fd, badge, error);
 }
 
 int recap_local(struct recap_kernel *kernel, recap_badge badge, int *fd, struct recap_error *error)
 {
-    return kernel->ops->local(kernel, badge, fd, error);
+    return kernel_local(kernel, badge, fd, error);
 }
 
 int recap_label(struct recap_kernel *kernel, recap_badge badge, char **label,

@@ -38,11 +38,6 @@ static int not_there(struct recap_error *error)
     return recap_fail(error, -ESRCH, "the PD has ended");
 }
 
-static void close_kernel(struct recap_kernel *kernel)
-{
-    (void)kernel; /* core has one, and it lasts as long as core */
-}
-
 static const char *release(struct recap_kernel *kernel)
 {
     return of(kernel)->release;
@@ -219,32 +214,9 @@ static int attributes_set(struct recap_pd *handle, const struct recap_creation *
     return foc_pd(handle) ? 0 : not_there(error);
 }
 
-static int no_descriptors(struct recap_error *error)
-{
-    return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                        "objects of this kernel have no descriptors");
-}
-
-static int local(struct recap_kernel *kernel, recap_badge badge, int *fd, struct recap_error *error)
-{
-    (void)kernel;
-    (void)badge;
-    (void)fd;
-    return no_descriptors(error);
-}
-
-static int adopt(struct recap_kernel *kernel, int fd, recap_badge *badge, struct recap_error *error)
-{
-    (void)kernel;
-    (void)fd;
-    (void)badge;
-    return no_descriptors(error);
-}
-
 static const struct recap_kernel_ops operations = {
     .name = "foc",
     .machine = "x86_64",
-    .close = close_kernel,
     .release = release,
     .list = list,
     .pd_name = pd_name,
@@ -262,11 +234,8 @@ static const struct recap_kernel_ops operations = {
     .label = foc_label,
     .content = foc_content,
     .create = foc_create,
-    .tie = foc_tie,
     .compare = foc_compare,
     .bind = foc_bind_spec,
-    .local = local,
-    .adopt = adopt,
     .regions = foc_regions,
     .read = foc_read,
     .write = foc_write,

@@ -173,7 +173,6 @@ ssize_t foc_content(struct recap_kernel *, recap_badge, uint64_t, void *, size_t
                     struct recap_error *);
 int foc_create(struct recap_kernel *, const struct recap_creation *, uint64_t, recap_badge *,
                struct recap_error *);
-int foc_tie(struct recap_pd *, const struct recap_creation *, uint64_t, struct recap_error *);
 int foc_compare(struct recap_kernel *, recap_badge, const struct recap_graph *, uint64_t,
                 struct recap_error *);
 int foc_bind_spec(struct recap_kernel *, const char *, uint32_t, recap_badge *,

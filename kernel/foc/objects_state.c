@@ -232,13 +232,6 @@ int foc_create(struct recap_kernel *kernel, const struct recap_creation *creatio
     return 0;
 }
 
-int foc_tie(struct recap_pd *pd, const struct recap_creation *creation, uint64_t id,
-            struct recap_error *error)
-{
-    (void)pd;
-    return damaged(error, recap_graph_object(creation->graph, id));
-}
-
 int foc_compare(struct recap_kernel *kernel, recap_badge badge, const struct recap_graph *graph,
                 uint64_t id, struct recap_error *error)
 {

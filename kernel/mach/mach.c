@@ -129,28 +129,6 @@ static int pd_name(struct recap_kernel *kernel, uint64_t id, char *name, size_t 
     return 0;
 }
 
-static int local(struct recap_kernel *kernel, recap_badge badge, int *fd, struct recap_error *error)
-{
-    (void)kernel, (void)badge, (void)fd;
-    return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                        "it is a Mach port, which is no descriptor of this system");
-}
-
-static int adopt(struct recap_kernel *kernel, int fd, recap_badge *badge, struct recap_error *error)
-{
-    (void)kernel, (void)fd, (void)badge;
-    return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
-                        "a descriptor of this system is no Mach port");
-}
-
-/* Nothing that is described has content beside its state. */
-static ssize_t content(struct recap_kernel *kernel, recap_badge badge, uint64_t offset,
-                       void *buffer, size_t size, struct recap_error *error)
-{
-    (void)kernel, (void)badge, (void)offset, (void)buffer, (void)size, (void)error;
-    return 0;
-}
-
 static const struct recap_kernel_ops operations = {
     .name = "mach",
     .machine = "i386",
@@ -170,13 +148,10 @@ static const struct recap_kernel_ops operations = {
     .remove = mach_remove,
     .describe = mach_describe,
     .label = mach_label,
-    .content = content,
     .create = mach_create,
     .tie = mach_tie,
     .compare = mach_compare,
     .bind = mach_bind,
-    .local = local,
-    .adopt = adopt,
     .regions = mach_regions,
     .read = mach_read,
     .write = mach_write,
