@@ -1,8 +1,8 @@
 /* core.c: recap core: serves the PDs of this machine to clients. */
 #include "cli/command.h"
 #include "cli/report.h"
-#include "core/launch.h"
-#include "core/listen.h"
+#include "core/host/launch.h"
+#include "core/host/listen.h"
 
 #include <errno.h>
 #include <limits.h>

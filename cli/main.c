@@ -1,7 +1,7 @@
 /* main.c: recap(1): finds the command and runs it. */
 #include "cli/command.h"
 #include "cli/report.h"
-#include "core/launch.h"
+#include "core/host/launch.h"
 #include "recap-version.h"
 
 #include <errno.h>

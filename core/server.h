@@ -1,6 +1,6 @@
 /* server.h: core: serves any kernel backend to one client at a time, over a byte stream.
  *
- * Freestanding C: it needs of libc what core/freestanding has. A guest core is a backend, this
+ * Freestanding C: it needs of libc what core/libc has. A guest core is a backend, this
  * server and a `struct core_stream` over its serial line. The protocol is in recap-protocol(7).
  *
  * The server holds all handles, graphs under construction and encodings, and trusts nothing that

@@ -6,7 +6,7 @@
 #ifndef RECAP_KERNEL_REMOTE_REMOTE_H
 #define RECAP_KERNEL_REMOTE_REMOTE_H
 
-#include "core/descriptor_stream.h"
+#include "core/host/descriptor_stream.h"
 #include "core/protocol.h"
 #include "core/wire.h"
 #include "graph/badge_map.h"

@@ -3,7 +3,7 @@
 #ifndef RECAP_TESTS_SERVED_H
 #define RECAP_TESTS_SERVED_H
 
-#include "core/descriptor_stream.h"
+#include "core/host/descriptor_stream.h"
 #include "core/server.h"
 #include "core/wire.h"
 #include "tests/unit/fake_kernel.h"

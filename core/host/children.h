@@ -1,10 +1,10 @@
 /* children.h: the processes that serve core's clients, as the process sees them that accepts those:
  * it forks, counts and reaps, and does nothing that a client could hold up. */
-#ifndef RECAP_CORE_CHILDREN_H
-#define RECAP_CORE_CHILDREN_H
+#ifndef RECAP_CORE_HOST_CHILDREN_H
+#define RECAP_CORE_HOST_CHILDREN_H
 
-#include "core/client.h"
-#include "core/listen.h"
+#include "core/host/client.h"
+#include "core/host/listen.h"
 
 struct core_child {
     pid_t pid;

@@ -1,9 +1,9 @@
 /* launch.h: a program of its own for each client: recap is executed anew, so that nothing of core's
  * memory, arguments or environment is where its client could come at it. */
-#ifndef RECAP_CORE_LAUNCH_H
-#define RECAP_CORE_LAUNCH_H
+#ifndef RECAP_CORE_HOST_LAUNCH_H
+#define RECAP_CORE_HOST_LAUNCH_H
 
-#include "core/client.h"
+#include "core/host/client.h"
 
 /* The name of the command that the program is executed as. */
 #define CORE_CLIENT_COMMAND "core-client"

@@ -1,8 +1,8 @@
 /* apart.h: leaving core behind: what serves a client has nothing that was core's. */
-#ifndef RECAP_CORE_APART_H
-#define RECAP_CORE_APART_H
+#ifndef RECAP_CORE_HOST_APART_H
+#define RECAP_CORE_HOST_APART_H
 
-#include "core/identity.h"
+#include "core/host/identity.h"
 
 /* In a process that core forked and that is about to execute recap anew: its session, terminal,
  * directory, mask, signals, keyring, limits, priority and control group are none of core's any

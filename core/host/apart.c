@@ -1,6 +1,6 @@
 /* apart.c: what a process inherits from its parent, one thing after the other, and what becomes of
  * it in a process that serves somebody else. */
-#include "core/apart.h"
+#include "core/host/apart.h"
 
 #include <errno.h>
 #include <fcntl.h>

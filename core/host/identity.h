@@ -1,6 +1,6 @@
 /* identity.h: who a client is, and serving with no more than its rights. */
-#ifndef RECAP_CORE_IDENTITY_H
-#define RECAP_CORE_IDENTITY_H
+#ifndef RECAP_CORE_HOST_IDENTITY_H
+#define RECAP_CORE_HOST_IDENTITY_H
 
 #include <recap/error.h>
 #include <stdbool.h>

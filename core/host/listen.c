@@ -1,8 +1,8 @@
 /* listen.c: accepts clients and has a process forked for each. This process holds nothing of a
  * client's, reads nothing that a client sends and does nothing for it, so that no client can hold
  * up another. */
-#include "core/listen.h"
-#include "core/children.h"
+#include "core/host/listen.h"
+#include "core/host/children.h"
 #include "files/name.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
  * Small sizes are rounded up to a power of two and kept in one list each; their chunks are cut from
  * larger pieces of pages. What is larger than a piece has pages of its own and gives them back.
  */
-#include "core/freestanding/pages.h"
+#include "core/libc/pages.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static struct head *cut(size_t list)
 {
     size_t size = (size_t)1 << list;
     if (piece_left < size) {
-        unsigned char *more = freestanding_pages(PIECE);
+        unsigned char *more = libc_pages(PIECE);
         if (!more)
             return NULL;
         /* What is left of the old piece is too small for this list, but not for others. */
@@ -52,7 +52,7 @@ static struct head *cut(size_t list)
 
 static size_t whole_pages(size_t size)
 {
-    return (size + FREESTANDING_PAGE - 1) & ~(size_t)(FREESTANDING_PAGE - 1);
+    return (size + LIBC_PAGE - 1) & ~(size_t)(LIBC_PAGE - 1);
 }
 
 void *malloc(size_t size)
@@ -63,7 +63,7 @@ void *malloc(size_t size)
     struct head *head;
     if (whole > (size_t)1 << LARGEST) {
         whole = whole_pages(whole);
-        head = freestanding_pages(whole);
+        head = libc_pages(whole);
         if (!head)
             return NULL;
         *head = (struct head){.size = whole - sizeof *head};
@@ -89,7 +89,7 @@ void free(void *memory)
         head->next = lists[head->list];
         lists[head->list] = head;
     } else {
-        freestanding_pages_free(head, head->size + sizeof *head);
+        libc_pages_free(head, head->size + sizeof *head);
     }
 }
 

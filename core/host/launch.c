@@ -1,7 +1,7 @@
 /* launch.c: executing recap anew for a client. What it has to know goes in a file without a name,
  * of which the kernel says that nobody can change it any more. */
-#include "core/launch.h"
-#include "core/apart.h"
+#include "core/host/launch.h"
+#include "core/host/apart.h"
 
 #include <errno.h>
 #include <fcntl.h>

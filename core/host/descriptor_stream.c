@@ -1,5 +1,5 @@
 /* descriptor_stream.c: bytes, and descriptors beside them, over a descriptor. */
-#include "core/descriptor_stream.h"
+#include "core/host/descriptor_stream.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 /* descriptor_stream.h: a stream over a descriptor: a Unix socket, a terminal device, a pipe pair.
  */
-#ifndef RECAP_CORE_DESCRIPTOR_STREAM_H
-#define RECAP_CORE_DESCRIPTOR_STREAM_H
+#ifndef RECAP_CORE_HOST_DESCRIPTOR_STREAM_H
+#define RECAP_CORE_HOST_DESCRIPTOR_STREAM_H
 
 #include "core/stream.h"
 #include <signal.h>

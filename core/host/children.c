@@ -1,8 +1,8 @@
 /* children.c: a process for each client: forking it, counting it, hearing what it wishes, reaping
  * it.
  */
-#include "core/children.h"
-#include "core/launch.h"
+#include "core/host/children.h"
+#include "core/host/launch.h"
 
 #include <errno.h>
 #include <fcntl.h>

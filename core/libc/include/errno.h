@@ -1,6 +1,6 @@
 /* errno.h: for guests without a libc: Linux's numbers, which are those on the wire. */
-#ifndef RECAP_FREESTANDING_ERRNO_H
-#define RECAP_FREESTANDING_ERRNO_H
+#ifndef RECAP_CORE_LIBC_ERRNO_H
+#define RECAP_CORE_LIBC_ERRNO_H
 
 enum {
     EPERM = 1,

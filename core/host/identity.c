@@ -1,6 +1,6 @@
 /* identity.c: the user and the groups of a client. The kernel says who it is, and once they are
  * taken on it is the kernel that says what it may. */
-#include "core/identity.h"
+#include "core/host/identity.h"
 
 #include <errno.h>
 #include <grp.h>

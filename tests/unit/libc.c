@@ -1,4 +1,4 @@
-/* freestanding.c: the little of libc that guests link, under other names beside the real one. */
+/* libc.c: the little of libc that guests link, under other names beside the real one. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,14 +21,14 @@ void guest_free(void *memory);
 
 #define vsnprintf guest_vsnprintf
 #define snprintf guest_snprintf
-#include "core/freestanding/format.c"
+#include "core/libc/format.c"
 #undef snprintf
 #define malloc guest_malloc
 #define calloc guest_calloc
 #define realloc guest_realloc
 #define reallocarray guest_reallocarray
 #define free guest_free
-#include "core/freestanding/memory.c"
+#include "core/libc/memory.c"
 #undef malloc
 #undef calloc
 #undef realloc
@@ -38,9 +38,9 @@ void guest_free(void *memory);
 static size_t pages_out; /* bytes that the allocator has at the moment */
 static bool no_pages;
 
-void *freestanding_pages(size_t size)
+void *libc_pages(size_t size)
 {
-    void *memory = no_pages ? NULL : aligned_alloc(FREESTANDING_PAGE, size);
+    void *memory = no_pages ? NULL : aligned_alloc(LIBC_PAGE, size);
     if (memory) {
         memset(memory, 0, size);
         pages_out += size;
@@ -48,7 +48,7 @@ void *freestanding_pages(size_t size)
     return memory;
 }
 
-void freestanding_pages_free(void *memory, size_t size)
+void libc_pages_free(void *memory, size_t size)
 {
     pages_out -= size;
     free(memory);

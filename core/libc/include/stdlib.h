@@ -1,6 +1,6 @@
 /* stdlib.h: for guests without a libc: memory from what free_pages.h gives. */
-#ifndef RECAP_FREESTANDING_STDLIB_H
-#define RECAP_FREESTANDING_STDLIB_H
+#ifndef RECAP_CORE_LIBC_STDLIB_H
+#define RECAP_CORE_LIBC_STDLIB_H
 
 #include <stddef.h>
 

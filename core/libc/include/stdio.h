@@ -1,6 +1,6 @@
 /* stdio.h: for guests without a libc: formatting into a buffer, without floating point. */
-#ifndef RECAP_FREESTANDING_STDIO_H
-#define RECAP_FREESTANDING_STDIO_H
+#ifndef RECAP_CORE_LIBC_STDIO_H
+#define RECAP_CORE_LIBC_STDIO_H
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* string.h: for guests without a libc. */
-#ifndef RECAP_FREESTANDING_STRING_H
-#define RECAP_FREESTANDING_STRING_H
+#ifndef RECAP_CORE_LIBC_STRING_H
+#define RECAP_CORE_LIBC_STRING_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* client_kernel.c: the kernel as the process that serves a client has it: within the client's
  * bounds, and without what is core's own. */
-#include "core/client_kernel.h"
+#include "core/host/client_kernel.h"
 #include "kernel/linux/abi.h"
 #include "kernel/linux/backend.h"
 #include "kernel/linux/objects/sockets/unix/diag.h"

@@ -1,8 +1,8 @@
 /* client_kernel.h: the kernel that a client of a hosted core reaches. */
-#ifndef RECAP_CORE_CLIENT_KERNEL_H
-#define RECAP_CORE_CLIENT_KERNEL_H
+#ifndef RECAP_CORE_HOST_CLIENT_KERNEL_H
+#define RECAP_CORE_HOST_CLIENT_KERNEL_H
 
-#include "core/client.h"
+#include "core/host/client.h"
 #include "kernel/kernel.h"
 
 #include <sys/resource.h>

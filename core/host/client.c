@@ -1,9 +1,9 @@
 /* client.c: the process that serves one client of a hosted core: with the client's own rights,
  * within bounds, and with nothing of core's own in reach. */
-#include "core/client.h"
-#include "core/apart.h"
-#include "core/client_kernel.h"
-#include "core/descriptor_stream.h"
+#include "core/host/client.h"
+#include "core/host/apart.h"
+#include "core/host/client_kernel.h"
+#include "core/host/descriptor_stream.h"
 #include "core/protocol.h"
 #include "core/server.h"
 #include "core/wire.h"

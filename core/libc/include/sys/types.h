@@ -1,6 +1,6 @@
 /* sys/types.h: for guests without a libc. */
-#ifndef RECAP_FREESTANDING_SYS_TYPES_H
-#define RECAP_FREESTANDING_SYS_TYPES_H
+#ifndef RECAP_CORE_LIBC_SYS_TYPES_H
+#define RECAP_CORE_LIBC_SYS_TYPES_H
 
 #include <stddef.h>
 #include <stdint.h>

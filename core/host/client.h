@@ -1,8 +1,8 @@
 /* client.h: one client of a hosted core, served by a process of its own. */
-#ifndef RECAP_CORE_CLIENT_H
-#define RECAP_CORE_CLIENT_H
+#ifndef RECAP_CORE_HOST_CLIENT_H
+#define RECAP_CORE_HOST_CLIENT_H
 
-#include "core/identity.h"
+#include "core/host/identity.h"
 #include <signal.h>
 #include <stdint.h>
 

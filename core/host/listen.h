@@ -1,6 +1,6 @@
 /* listen.h: core as a server of this machine: a Unix socket, and a process for each client. */
-#ifndef RECAP_CORE_LISTEN_H
-#define RECAP_CORE_LISTEN_H
+#ifndef RECAP_CORE_HOST_LISTEN_H
+#define RECAP_CORE_HOST_LISTEN_H
 
 #include <recap/error.h>
 #include <stddef.h>
