@@ -50,16 +50,16 @@ void *recap_arena_alloc(struct recap_arena *arena, size_t size)
     size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     struct block *block = arena->blocks;
     if (!block || block->size - block->used < size) {
-        size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
-        bool allowed =
-            !arena->limit || (arena->total <= arena->limit && room <= arena->limit - arena->total);
-        block = allowed ? calloc(1, sizeof *block + room) : NULL;
+        size_t capacity = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+        bool allowed = !arena->limit ||
+                       (arena->total <= arena->limit && capacity <= arena->limit - arena->total);
+        block = allowed ? calloc(1, sizeof *block + capacity) : NULL;
         if (!block) {
             arena->failed = true;
             return NULL;
         }
-        arena->total += room;
-        block->size = room;
+        arena->total += capacity;
+        block->size = capacity;
         block->next = arena->blocks;
         arena->blocks = block;
     }

@@ -68,7 +68,7 @@ int foc_label(struct recap_kernel *kernel, recap_badge badge, struct recap_arena
 }
 
 /* The PD by which an object is inside or outside of what is checkpointed; NULL: it needs none. */
-static const struct foc_pd *home(struct foc *foc, const struct foc_object *object)
+static const struct foc_pd *keeper(struct foc *foc, const struct foc_object *object)
 {
     const struct foc_object *bound = foc_object(foc, object->bound);
     return object->pd ? object->pd : bound ? bound->pd : NULL;
@@ -82,7 +82,7 @@ int foc_describe(struct recap_kernel *kernel, recap_badge badge, struct recap_ar
     if (!from)
         return gone(error);
     struct recap_value *state = recap_record(arena);
-    const struct foc_pd *pd = home(foc, from);
+    const struct foc_pd *pd = keeper(foc, from);
     object->kind = foc_kind_name(from->kind);
     object->label = label_of(foc, from, arena);
     object->state = state;

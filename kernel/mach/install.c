@@ -90,8 +90,8 @@ static int check(const struct mach_pd *pd, mach_port_name_t name, const struct r
 }
 
 /* What is at the name goes, unless it is a right to the same port or the new one cannot come. */
-static int make_room(struct mach_pd *pd, mach_port_name_t name, const struct recap_cap *cap,
-                     struct recap_error *error)
+static int clear_name(struct mach_pd *pd, mach_port_name_t name, const struct recap_cap *cap,
+                      struct recap_error *error)
 {
     mach_port_type_t type;
     if (mach_port_type(pd->task, name, &type) != KERN_SUCCESS)
@@ -124,7 +124,7 @@ int mach_install(struct recap_pd *handle, recap_selector selector, const struct 
     int result = check(pd, name, cap, error);
     if (result < 0)
         return result;
-    result = make_room(pd, name, cap, error);
+    result = clear_name(pd, name, cap, error);
     if (result < 0)
         return result;
     mach_forget_names(pd);

@@ -118,12 +118,12 @@ static int find_ranges(const struct mach_pd *pd, const struct region *from,
         why = vm_read(pd->task, from->start + done, step, &data, &count);
         if (why != KERN_SUCCESS)
             break;
-        bool room = true;
-        for (vm_size_t at = 0; room && at < step; at += PAGE)
+        bool added = true;
+        for (vm_size_t at = 0; added && at < step; at += PAGE)
             if (!is_zero((const unsigned char *)data + at))
-                room = add_page(arena, region, &capacity, from->start + done + at);
+                added = add_page(arena, region, &capacity, from->start + done + at);
         vm_deallocate(mach_task_self(), data, count);
-        if (!room)
+        if (!added)
             break; /* sticky in the arena */
         done += step;
     }

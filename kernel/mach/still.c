@@ -105,9 +105,9 @@ static int no_memory(const struct stillness *still)
 static int receive_all(const struct stillness *still, struct taken *taken)
 {
     struct letter **last = &taken->letters;
-    size_t room = 4096;
+    size_t capacity = 4096;
     for (;;) {
-        mach_msg_header_t *message = malloc(room);
+        mach_msg_header_t *message = malloc(capacity);
         struct letter *letter = calloc(1, sizeof *letter);
         if (!message || !letter) {
             free(message);
@@ -115,10 +115,10 @@ static int receive_all(const struct stillness *still, struct taken *taken)
             return no_memory(still);
         }
         mach_msg_return_t why = mach_msg(message, MACH_RCV_MSG | MACH_RCV_TIMEOUT | MACH_RCV_LARGE,
-                                         0, room, taken->port, 0, MACH_PORT_NULL);
+                                         0, capacity, taken->port, 0, MACH_PORT_NULL);
         if (why != MACH_MSG_SUCCESS) {
             if (why == MACH_RCV_TOO_LARGE)
-                room = message->msgh_size;
+                capacity = message->msgh_size;
             free(message);
             free(letter);
             if (why == MACH_RCV_TOO_LARGE)

@@ -38,10 +38,10 @@ static void read_line(struct held *held, const char *name, char text[STATE_TEXT]
 {
     FILE *file = fopen("/proc/self/smaps", "re");
     char *line = NULL;
-    size_t room = 0;
+    size_t capacity = 0;
     bool inside = false;
     snprintf(text, STATE_TEXT, "none");
-    while (file && getline(&line, &room, file) > 0) {
+    while (file && getline(&line, &capacity, file) > 0) {
         unsigned long start, end;
         if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
             inside = start <= (uintptr_t)held->memory && (uintptr_t)held->memory < end;

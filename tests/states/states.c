@@ -86,9 +86,9 @@ void state_say_field(char text[STATE_TEXT], const char *path, const char *name)
 {
     FILE *file = fopen(path, "re");
     char *line = NULL;
-    size_t room = 0, length = strlen(name);
+    size_t capacity = 0, length = strlen(name);
     snprintf(text, STATE_TEXT, "no field %s", name);
-    while (file && getline(&line, &room, file) > 0)
+    while (file && getline(&line, &capacity, file) > 0)
         if (strncmp(line, name, length) == 0 && line[length] == ':') {
             const char *value = line + length + 1 + strspn(line + length + 1, " \t");
             snprintf(text, STATE_TEXT, "%.*s", (int)strcspn(value, "\n"), value);

@@ -163,10 +163,10 @@ static void *attempt_once(void *argument)
 
 static void add(const struct call *call, enum way way, enum span span, enum ending ending)
 {
-    static size_t room;
-    if (attempt_count == room) {
-        room = room ? room * 2 : 64;
-        attempts = reallocarray(attempts, room, sizeof *attempts);
+    static size_t capacity;
+    if (attempt_count == capacity) {
+        capacity = capacity ? capacity * 2 : 64;
+        attempts = reallocarray(attempts, capacity, sizeof *attempts);
         subject_need(attempts, "memory: %m");
     }
     struct attempt *attempt = &attempts[attempt_count];

@@ -42,13 +42,13 @@ static char *picture(pid_t pid)
     static const char command[] = "cat /proc/%d/maps; ls -l /proc/%d/fd | sed 's/.*:.. //'; "
                                   "grep -E 'Sig(Blk|Ign|Cgt)|State' /proc/%d/status";
     char line[256];
-    size_t length = 0, room = 1 << 20;
-    char *text = calloc(1, room);
+    size_t length = 0, capacity = 1 << 20;
+    char *text = calloc(1, capacity);
     snprintf(line, sizeof line, command, pid, pid, pid);
     FILE *pipe = popen(line, "re");
     assert_non_null(text);
     assert_non_null(pipe);
-    for (size_t got; (got = fread(text + length, 1, room - 1 - length, pipe)) > 0;)
+    for (size_t got; (got = fread(text + length, 1, capacity - 1 - length, pipe)) > 0;)
         length += got;
     pclose(pipe);
     return text;

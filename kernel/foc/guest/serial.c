@@ -21,8 +21,8 @@ enum {
     MODEM = PORT + 4,
     STATUS = PORT + 5,
 };
-enum { RECEIVED = 0x01, ROOM = 0x20 };
-enum { ROOM_SIZE = 16 }; /* bytes of the FIFO */
+enum { RECEIVED = 0x01, EMPTY = 0x20 };
+enum { FIFO_SIZE = 16 }; /* bytes of the FIFO */
 enum { PAUSE_US = 2000, SILENT_US = 30 * 1000 * 1000 };
 
 struct serial {
@@ -57,8 +57,8 @@ static int transmit(struct core_stream *stream, const void *buffer, size_t size)
     const uint8_t *from = buffer;
     unsigned waited = 0;
     for (size_t sent = 0; sent < size;) {
-        if (l4util_in8(STATUS) & ROOM) {
-            for (unsigned i = 0; i < ROOM_SIZE && sent < size; i++)
+        if (l4util_in8(STATUS) & EMPTY) {
+            for (unsigned i = 0; i < FIFO_SIZE && sent < size; i++)
                 l4util_out8(from[sent++], DATA);
             waited = 0;
         } else if (!foc_serve(serial->foc, PAUSE_US) && (waited += PAUSE_US) > SILENT_US) {
