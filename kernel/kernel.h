@@ -141,10 +141,11 @@ struct recap_kernel_ops {
     int (*bind)(struct recap_kernel *kernel, const char *spec, uint32_t rights, recap_badge *badge,
                 struct recap_error *error);
     /* A descriptor of the calling process for the object (the caller closes it), where the kernel
-     * is the caller's own. May be NULL, as the next: refused with -EOPNOTSUPP. */
+     * is the caller's own. May be NULL: refused with -EOPNOTSUPP. */
     int (*local)(struct recap_kernel *kernel, recap_badge badge, int *fd,
                  struct recap_error *error);
-    /* The badge of what a descriptor of the calling process refers to. */
+    /* The badge of what a descriptor of the calling process refers to. May be NULL as well:
+     * refused. */
     int (*adopt)(struct recap_kernel *kernel, int fd, recap_badge *badge,
                  struct recap_error *error);
 
