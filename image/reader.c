@@ -321,18 +321,10 @@ int recap_image_core(struct recap_image *image, const struct recap_pd_image *pd)
     return image->cores[pd - image->graph->pds];
 }
 
-const struct manifest_file *image_find_file(const struct recap_image *image, enum image_file kind,
-                                            uint64_t id)
+const struct manifest_file *image_find_content(const struct recap_image *image, uint64_t id)
 {
     /* Contents ascend by id, after the graph and the cores. */
     size_t low = 1 + image->graph->pd_count, high = image->manifest.count;
-    if (kind == IMAGE_FILE_CORE) {
-        high = low;
-        low = 1;
-        while (low < high && image->manifest.files[low].id != id)
-            low++;
-        return low < high ? &image->manifest.files[low] : NULL;
-    }
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct manifest_file *file = &image->manifest.files[middle];
@@ -350,7 +342,7 @@ ssize_t recap_image_read_content(void *context, uint64_t id, uint64_t offset, vo
                                  size_t size)
 {
     struct recap_image *image = context;
-    const struct manifest_file *file = image_find_file(image, IMAGE_FILE_OBJECT, id);
+    const struct manifest_file *file = image_find_content(image, id);
     if (!file)
         return 0;
     if (image->content_id != id) {

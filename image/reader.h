@@ -24,9 +24,8 @@ int image_open_at(int directory, const char *path, struct recap_image **image,
  * errno with `error` filled. */
 int image_open_file(const struct recap_image *image, const char *name, uint64_t size,
                     struct recap_error *error);
-/* The manifest's line about a core or an object's content, or NULL. */
-const struct manifest_file *image_find_file(const struct recap_image *image, enum image_file kind,
-                                            uint64_t id);
+/* The manifest's line about an object's content, or NULL. */
+const struct manifest_file *image_find_content(const struct recap_image *image, uint64_t id);
 /* Fills `error`: file `name` of the image is damaged, and how. */
 int image_damaged(const struct recap_image *image, const char *name, const char *how,
                   struct recap_error *error);

@@ -30,21 +30,11 @@ struct lanes {
     size_t oldest, used;
 };
 
-/* Whether call `index` takes a result of a call from `first` on. */
-static bool needs_result(const struct linux_batch *batch, size_t index, size_t first)
-{
-    for (size_t i = 0; i < batch->chain_count; i++)
-        if (batch->chains[i].to == index && batch->chains[i].from >= first)
-            return true;
-    return false;
-}
-
 /* As many calls from `first` on as one stub takes. */
 static size_t gather(const struct linux_batch *batch, size_t first, struct linux_stub_call *calls)
 {
     size_t count = 0;
-    while (count < LINUX_STUB_CALLS && first + count < batch->call_count &&
-           !needs_result(batch, first + count, first)) {
+    while (count < LINUX_STUB_CALLS && first + count < batch->call_count) {
         const struct linux_call *call = &batch->calls[first + count];
         if (count >= LINUX_STUB_WIDE_CALLS && call->entry->arguments[5])
             break;
@@ -72,12 +62,6 @@ static int finish_oldest(struct lanes *lanes, struct recap_error *error)
     }
     for (size_t i = 0; code == 0 && i < lane->count; i++)
         batch->calls[lane->first + i].result = results[i];
-    for (size_t i = 0; code == 0 && i < batch->chain_count; i++) {
-        const struct linux_chain *chain = &batch->chains[i];
-        if (chain->from >= lane->first && chain->from < lane->first + lane->count)
-            batch->calls[chain->to].entry->arguments[chain->argument] =
-                (uint64_t)batch->calls[chain->from].result;
-    }
     return code;
 }
 
@@ -151,8 +135,8 @@ static bool make_alike(const struct lanes *lanes, const struct linux_batch *batc
     const struct linux_batch *leader = lanes->leader;
     struct linux_stub_call calls[LINUX_STUB_ALIKE];
     int32_t expected[LINUX_STUB_ALIKE];
-    if (!leader || !batch->only_asks || batch->chain_count || batch->token_count ||
-        batch->call_count != leader->call_count || batch->call_count > LINUX_STUB_ALIKE)
+    if (!leader || !batch->only_asks || batch->call_count != leader->call_count ||
+        batch->call_count > LINUX_STUB_ALIKE)
         return false;
     for (size_t i = 0; i < batch->call_count; i++) {
         const struct linux_call *call = &batch->calls[i];
@@ -173,8 +157,8 @@ static int run_constants(struct lanes *lanes, struct linux_batch *batch, struct 
 {
     int code = 0;
     struct linux_stub stub;
-    if (batch->token_count)
-        return recap_fail(error, -EINVAL, "descriptors go through the first thread");
+    if (batch->token_count || batch->chain_count)
+        return recap_fail(error, -EINVAL, "descriptors and results go through the first thread");
     if (!batch->differs && make_alike(lanes, batch, &stub))
         return start_stub(lanes, (struct lane){.batch = batch, .alike = true}, &stub, error);
     for (size_t first = 0, count; code == 0 && first < batch->call_count; first += count) {

@@ -156,8 +156,10 @@ static int look_at_all(struct linux_pd *pd, DIR *tasks, const struct known *know
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (tid > 0 && !is_known(known, tid))
             code = linux_wait_look(pd, tid);
+        /* Of one that is about to end. Whom the caller may not trace it cannot seize either, which
+         * is said then. */
         if (linux_procfs_hidden(code))
-            return explain(pd, tid, code, error);
+            code = 0;
     }
     return code < 0 && !linux_procfs_gone(code)
                ? recap_fail(error, code, "looking what the threads of process %d wait in", pd->pid)

@@ -41,8 +41,9 @@ static int waits_for_others(const struct linux_pd *pd)
     char text[256];
     long call;
     ssize_t length = linux_procfs_read_into(pd->proc, "syscall", text, sizeof text);
+    /* One that has ended waits for nobody, and may not be looked at. */
     if (length < 0)
-        return linux_procfs_gone((int)length) ? 0 : (int)length;
+        return linux_procfs_gone((int)length) || linux_procfs_hidden((int)length) ? 0 : (int)length;
     return sscanf(text, "%ld", &call) == 1 && (call == SYS_wait4 || call == SYS_waitid);
 }
 

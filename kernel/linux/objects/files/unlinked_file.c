@@ -23,27 +23,39 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* The nearest directory above the former name that is left, if it is on the same file system. */
-static const char *nearest_directory(struct recap_arena *arena, const char *path,
-                                     const struct stat *status)
+/* The nearest directory above the former name that is left, if it is on the same file system: 1, 0
+ * when there is none, or a negative errno. */
+static int nearest_directory(struct recap_arena *arena, const char *path, const struct stat *status,
+                             const char **nearest)
 {
     char *directory = recap_arena_text(arena, path);
     struct stat found;
-    for (char *slash; directory && (slash = strrchr(directory, '/'));) {
+    if (!directory)
+        return -ENOMEM;
+    for (char *slash; (slash = strrchr(directory, '/'));) {
         slash[slash == directory] = '\0';
-        if (stat(directory, &found) == 0 && S_ISDIR(found.st_mode))
-            return found.st_dev == status->st_dev ? directory : NULL;
+        int result = stat(directory, &found) < 0 ? -errno : 0;
+        if (result == 0 && S_ISDIR(found.st_mode)) {
+            *nearest = directory;
+            return found.st_dev == status->st_dev;
+        }
+        if (result < 0 && result != -ENOENT && result != -ENOTDIR && result != -ELOOP &&
+            !linux_procfs_hidden(result))
+            return result;
         if (slash == directory)
-            return NULL;
+            break;
     }
-    return NULL;
+    return 0;
 }
 
 int linux_unlinked_place(struct recap_arena *arena, struct recap_value *state, const char *path,
                          const struct stat *status, struct recap_error *error)
 {
-    const char *above = nearest_directory(arena, path, status);
-    if (!above)
+    const char *above = NULL;
+    int found = nearest_directory(arena, path, status, &above);
+    if (found < 0)
+        return recap_fail(error, found, "looking for where %s could be made again", path);
+    if (!found)
         return recap_refuse(error, RECAP_UNSUPPORTED, -EOPNOTSUPP,
                             "%s was removed, and so was every directory above it where it could be "
                             "made again",

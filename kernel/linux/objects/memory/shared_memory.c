@@ -183,26 +183,6 @@ static ssize_t content(struct linux_kernel *kernel, recap_badge badge, uint64_t 
     return got < 0 ? recap_fail(error, (int)got, "reading shared memory") : got;
 }
 
-static int compare(struct linux_kernel *kernel, recap_badge badge,
-                   const struct linux_description *description, const struct recap_object *object,
-                   struct recap_error *error)
-{
-    (void)description;
-    const struct linux_mapped *mapped = linux_mapped_of(kernel, badge);
-    const char *name = recap_text_or_null(object->state, "name");
-    if (!mapped)
-        return recap_refuse(error, RECAP_FAILED, -ESTALE, "it is not shared memory");
-    if (!name && is_anonymous(mapped->path))
-        return 0;
-    size_t length = name ? strlen(name) : 0, before = sizeof memfd_prefix - 1;
-    if (name && strncmp(mapped->path, memfd_prefix, before) == 0 &&
-        strncmp(mapped->path + before, name, length) == 0 &&
-        strcmp(mapped->path + before + length, deleted) == 0)
-        return 0;
-    return recap_refuse(error, RECAP_FAILED, -ESTALE, "it is %s and was %s", mapped->path,
-                        object->label ? object->label : "other memory");
-}
-
 int linux_shared_memory_held(struct linux_kernel *kernel, struct linux_home home,
                              const struct stat *status, recap_badge *badge,
                              struct recap_error *error)
@@ -235,5 +215,4 @@ const struct linux_kind linux_kind_shared_memory = {
     .content = content,
     .create = linux_shared_memory_create,
     .tie = linux_shared_memory_tie,
-    .compare = compare,
 };
