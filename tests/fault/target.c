@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -70,7 +71,7 @@ static void need(bool built, const char *what)
 
 static const char queued[] = "six little words in a pipe";
 static struct {
-    int file, gone, log, watches, pipe[2], event, timer, epoll, pair[2], quiet[2];
+    int file, gone, log, watches, pipe[2], event, timer, epoll, pair[2], quiet[2], group;
     unsigned char *memory;
     sigset_t mask;
     stack_t stack;
@@ -105,6 +106,11 @@ static void build(void)
     need(socketpair(AF_UNIX, SOCK_STREAM, 0, held.pair) == 0, "socketpair");
     need(send(held.pair[0], queued, 9, 0) == 9, "send");
     need(pipe(held.quiet) == 0, "pipe");
+    held.group = socket(AF_INET, SOCK_DGRAM, 0);
+    const struct ip_mreqn join = {.imr_multiaddr.s_addr = htonl(0xe0000047), .imr_ifindex = 1};
+    need(held.group >= 0 &&
+             setsockopt(held.group, IPPROTO_IP, IP_ADD_MEMBERSHIP, &join, sizeof join) == 0,
+         "a group");
     held.epoll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0x5eed};
     need(held.epoll >= 0 && epoll_ctl(held.epoll, EPOLL_CTL_ADD, held.event, &event) == 0 &&
