@@ -27,21 +27,26 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MODE = O_RDONLY | O_CLOEXEC | O_NONBLOCK, PATIENCE_MS = 1000, TRIES = 3 };
+/* How long the question may take. Only a machine that is too busy to run the one who asks needs
+ * more than an instant, and giving up early would let the opening through. */
+enum { MODE = O_RDONLY | O_CLOEXEC | O_NONBLOCK, PATIENCE_MS = 30000, TRIES = 3 };
 
-/* Asks for a file and waits for the permission, which we give: a thread of its own does. It cannot
- * be called off, but ends with us without having opened anything. */
+/* Asks for a file and waits for the permission, which we give: a thread of its own does. Once it
+ * has begun it cannot be called off, but ends with us without having opened anything. */
 struct asking {
     const char *path;
     int result; /* a descriptor or a negative errno */
+    atomic_bool begun;
     atomic_bool done;
 };
 
 static void *ask(void *context)
 {
     struct asking *asking = context;
-    int fd = open(asking->path, MODE);
-    asking->result = fd < 0 ? -errno : fd;
+    if (!atomic_exchange(&asking->begun, true)) {
+        int fd = open(asking->path, MODE);
+        asking->result = fd < 0 ? -errno : fd;
+    }
     atomic_store(&asking->done, true);
     return NULL;
 }
@@ -106,6 +111,8 @@ static int open_privileged(const char *path, bool directory, int *fd)
     bool running = result == 0;
     if (running)
         result = take_offered(group, &asking, &offered);
+    /* It is called off if it has not even begun. */
+    atomic_exchange(&asking.begun, true);
     /* Whatever still waits for an answer is let go with it. */
     close(group);
     if (running)
