@@ -17,7 +17,7 @@
 #define MS INT64_C(1000000)
 #define SECOND (1000 * MS)
 /* Long enough to be waiting still when the checkpoint comes, short enough for a test. */
-#define TIMEOUT (2500 * MS)
+#define TIMEOUT (5500 * MS)
 
 /* How long a call waits. */
 enum span {
