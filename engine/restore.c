@@ -277,12 +277,14 @@ static int check_done(struct work *work, struct recap_check_beside *check, int r
 }
 
 /* What the kernel calls malformed or out of range is what the image says: nothing that ran here had
- * it; and what it does not support, it lacks. It is not the image's where a binding was opened. */
+ * it; and what it does not support, it lacks. It is not the image's where a binding was opened, nor
+ * where the error names a remedy: whoever does that knows the cause. */
 static void blame_image(const struct work *work, int result)
 {
     static const int malformed[] = {EINVAL, ERANGE, EOVERFLOW, EFAULT, EDOM, EBADMSG, ENOTSOCK};
     struct recap_error *error = work->error;
-    if (work->binding || error->cls == RECAP_UNSUPPORTED || error->cls == RECAP_DAMAGED)
+    if (work->binding || error->remedy[0] || error->cls == RECAP_UNSUPPORTED ||
+        error->cls == RECAP_DAMAGED)
         return;
     if (result == -EOPNOTSUPP)
         error->cls = RECAP_UNSUPPORTED;
