@@ -56,6 +56,19 @@ int linux_status_flags_finish(struct linux_kernel *kernel, int fd,
     return linux_badge_own(kernel, fd, badge, error);
 }
 
+int linux_status_flags_finish_at(struct linux_kernel *kernel, int fd, uint64_t position,
+                                 const struct recap_object *object, recap_badge *badge,
+                                 struct recap_error *error)
+{
+    if (position && lseek(fd, (off_t)position, SEEK_SET) < 0) {
+        int result = recap_fail(error, -errno, "setting the position in %s",
+                                object->label ? object->label : object->kind);
+        close(fd);
+        return result;
+    }
+    return linux_status_flags_finish(kernel, fd, object, badge, error);
+}
+
 int linux_state_damaged(const struct recap_object *object, const char *member,
                         struct recap_error *error)
 {

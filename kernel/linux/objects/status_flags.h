@@ -30,6 +30,10 @@ int linux_status_flags_set(int fd, const struct recap_object *object, struct rec
 int linux_status_flags_finish(struct linux_kernel *kernel, int fd,
                               const struct recap_object *object, recap_badge *badge,
                               struct recap_error *error);
+/* The same after it was moved to `position`. */
+int linux_status_flags_finish_at(struct linux_kernel *kernel, int fd, uint64_t position,
+                                 const struct recap_object *object, recap_badge *badge,
+                                 struct recap_error *error);
 /* The state of `object` lacks what its kind needs: the image is damaged or foreign. */
 int linux_state_damaged(const struct recap_object *object, const char *member,
                         struct recap_error *error);

@@ -67,13 +67,7 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
         result = linux_file_open(object, flags, &fd, error);
     if (result < 0)
         return result;
-    if (position && lseek(fd, (off_t)position, SEEK_SET) < 0) {
-        result = recap_fail(error, -errno, "setting the position in the directory %s",
-                            object->label ? object->label : "");
-        close(fd);
-        return result;
-    }
-    return linux_status_flags_finish(kernel, fd, object, badge, error);
+    return linux_status_flags_finish_at(kernel, fd, position, object, badge, error);
 }
 
 static int compare(struct linux_kernel *kernel, recap_badge badge,

@@ -125,13 +125,7 @@ static int create(struct linux_kernel *kernel, const struct recap_creation *crea
         result = linux_file_open(object, mode, &fd, error);
     if (result < 0)
         return result;
-    if (offset && lseek(fd, (off_t)offset, SEEK_SET) < 0) {
-        result = recap_fail(error, -errno, "setting the offset of %s",
-                            object->label ? object->label : "a file");
-        close(fd);
-        return result;
-    }
-    return linux_status_flags_finish(kernel, fd, object, badge, error);
+    return linux_status_flags_finish_at(kernel, fd, offset, object, badge, error);
 }
 
 static int compare(struct linux_kernel *kernel, recap_badge badge,

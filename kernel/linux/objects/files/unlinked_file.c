@@ -206,23 +206,33 @@ int linux_unlinked_held(struct linux_kernel *kernel, const struct linux_descript
     return 0;
 }
 
-int linux_unlinked_take(struct linux_kernel *kernel, const struct recap_creation *creation,
-                        const struct recap_object *object, off_t offset, recap_badge *badge,
-                        struct recap_error *error)
+/* The file that was made again for what `object` is open on, and a descriptor of it. */
+static int find_made(struct linux_kernel *kernel, const struct recap_creation *creation,
+                     const struct recap_object *object, recap_badge *badge, int *made,
+                     struct recap_error *error)
 {
     uint64_t file;
     if (recap_get_object(object->state, "file", &file) < 0 ||
         !recap_graph_object(creation->graph, file) || !creation->badges[file])
         return linux_state_damaged(object, "file", error);
+    *badge = creation->badges[file];
+    return linux_badge_fd(kernel, *badge, made, error);
+}
+
+int linux_unlinked_take(struct linux_kernel *kernel, const struct recap_creation *creation,
+                        const struct recap_object *object, off_t offset, recap_badge *badge,
+                        struct recap_error *error)
+{
+    recap_badge file;
     __attribute__((cleanup(linux_close_descriptor))) int made = -1;
-    int result = linux_badge_fd(kernel, creation->badges[file], &made, error);
+    int result = find_made(kernel, creation, object, &file, &made, error);
     if (result == 0 && lseek(made, offset, SEEK_SET) < 0)
         result = recap_fail(error, -errno, "setting the offset of %s",
                             object->label ? object->label : "a file");
     if (result == 0)
         result = linux_status_flags_set(made, object, error);
     if (result == 0)
-        *badge = creation->badges[file];
+        *badge = file;
     return result;
 }
 
@@ -230,12 +240,9 @@ int linux_unlinked_open(struct linux_kernel *kernel, const struct recap_creation
                         const struct recap_object *object, int flags, int *fd,
                         struct recap_error *error)
 {
-    uint64_t file;
-    if (recap_get_object(object->state, "file", &file) < 0 ||
-        !recap_graph_object(creation->graph, file) || !creation->badges[file])
-        return linux_state_damaged(object, "file", error);
+    recap_badge file;
     __attribute__((cleanup(linux_close_descriptor))) int made = -1;
-    int result = linux_badge_fd(kernel, creation->badges[file], &made, error);
+    int result = find_made(kernel, creation, object, &file, &made, error);
     if (result < 0)
         return result;
     result = linux_file_reopen(made, flags, fd);

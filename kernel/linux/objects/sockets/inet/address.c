@@ -99,3 +99,9 @@ const char *linux_inet_text(struct recap_arena *arena, const struct sockaddr_sto
                               any ? "*" : host(address, text), bracket ? "]" : "",
                               linux_inet_port(address));
 }
+
+int linux_inet_family(const struct recap_value *state)
+{
+    int64_t version = recap_number_or(state, "version", 0);
+    return version == 4 ? AF_INET : version == 6 ? AF_INET6 : -1;
+}

@@ -20,4 +20,7 @@ void linux_inet_set_port(struct sockaddr_storage *address, uint16_t port);
 uint16_t linux_inet_port(const struct sockaddr_storage *address);
 socklen_t linux_inet_length(const struct sockaddr_storage *address);
 
+/* The family that the member "version" of a socket's state names, or -1. */
+int linux_inet_family(const struct recap_value *state);
+
 #endif

@@ -159,17 +159,11 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     return result;
 }
 
-static int family_of(const struct recap_object *object)
-{
-    int64_t version = recap_number_or(object->state, "version", 0);
-    return version == 4 ? AF_INET : version == 6 ? AF_INET6 : -1;
-}
-
 static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
                   const struct recap_object *object, recap_badge *badge, struct recap_error *error)
 {
     (void)creation;
-    int family = family_of(object), fd = -1, result;
+    int family = linux_inet_family(object->state), fd = -1, result;
     const char *ended = recap_text_or_null(object->state, "ended");
     if (family < 0)
         return linux_state_damaged(object, "version", error);
@@ -221,7 +215,7 @@ static int compare(struct linux_kernel *kernel, recap_badge badge,
     if (result < 0)
         return result;
     bool listens = recap_member(object->state, "backlog") != NULL;
-    int family = family_of(object);
+    int family = linux_inet_family(object->state);
     struct sockaddr_storage name = {0}, wanted = {0};
     socklen_t size = sizeof name;
     if (getsockname(fd, (struct sockaddr *)&name, &size) < 0)

@@ -149,17 +149,11 @@ static int describe(struct linux_kernel *kernel, recap_badge badge,
     return result;
 }
 
-static int family_of(const struct recap_object *object)
-{
-    int64_t version = recap_number_or(object->state, "version", 0);
-    return version == 4 ? AF_INET : version == 6 ? AF_INET6 : -1;
-}
-
 static int create(struct linux_kernel *kernel, const struct recap_creation *creation,
                   const struct recap_object *object, recap_badge *badge, struct recap_error *error)
 {
     (void)creation;
-    int family = family_of(object);
+    int family = linux_inet_family(object->state);
     if (family < 0)
         return linux_state_damaged(object, "version", error);
     int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC,
@@ -195,7 +189,7 @@ static int tie(struct linux_pd *pd, const struct recap_creation *creation,
                const struct recap_object *object, struct recap_error *error)
 {
     __attribute__((cleanup(linux_close_descriptor))) int fd = -1;
-    int family = family_of(object);
+    int family = linux_inet_family(object->state);
     struct sockaddr_storage peer;
     int length = linux_inet_get(recap_member(object->state, "ties"), "peer", family, &peer);
     if (length < 0)
@@ -225,8 +219,8 @@ static int compare(struct linux_kernel *kernel, recap_badge badge,
     socklen_t size = sizeof name;
     if (getsockname(fd, (struct sockaddr *)&name, &size) < 0)
         return recap_fail(error, -errno, "reading a UDP socket");
-    int length = linux_inet_get(object->state, "name", family_of(object), &wanted);
-    if (name.ss_family != family_of(object) ||
+    int length = linux_inet_get(object->state, "name", linux_inet_family(object->state), &wanted);
+    if (name.ss_family != linux_inet_family(object->state) ||
         (length > 0 && linux_inet_port(&name) != linux_inet_port(&wanted)))
         return recap_refuse(error, RECAP_FAILED, -ESTALE, "it is bound to another address");
     return 0;
